@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Opens one connection: looks the host up if need be, then tries its
+ * addresses in turn.
+ */
+#ifndef LT_CLIENT_DIAL_H
+#define LT_CLIENT_DIAL_H
+
+#include <stdint.h>
+
+#include "common/net.h"
+
+struct dial;
+struct event_base;
+
+/* Whom to call: the path of a Unix socket if it is not NULL, else the address
+ * if it is not NULL, else the host. Copied or used up by dial_start(). */
+struct dial_to {
+	const char *path;
+	const struct net_addr *addr;
+	const char *host;
+	uint16_t port;	     /* of host */
+	uint64_t timeout_ms; /* for all addresses, without the look-up */
+};
+
+/* What came of it; valid during the call only, after which the dial is no
+ * more. */
+struct dial_result {
+	int fd;			     /* the caller's now; -1: failed */
+	const struct net_addr *addr; /* that answered; NULL for a Unix socket */
+	int error;		     /* errno of the last address; 0 if the
+					host was not found */
+	const char *why;	     /* says it */
+};
+
+typedef void (*dial_fn)(void *arg, const struct dial_result *);
+
+/* Starts; never calls back before it returns. NULL if there is no memory. */
+struct dial *dial_start(
+    struct event_base *, const struct dial_to *, dial_fn, void *arg);
+
+/* Gives up; NULL is fine. Sets the pointer to NULL. */
+void dial_stop(struct dial **);
+
+#endif

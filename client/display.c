@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Writes for people and, with --json, for programs. Called by everybody in
+ * the client. Errors of writing are ignored: a tunnel goes on when nobody
+ * reads what it says.
+ */
+#include "client/display.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Writes one event and frees it; NULL, if there was no memory, is skipped. */
+static void
+put_event(const struct display *display, json_t *event)
+{
+	if (display->json && event != NULL &&
+	    json_dumpf(event, stdout, JSON_COMPACT | JSON_ENSURE_ASCII) == 0) {
+		putchar('\n');
+		fflush(stdout);
+	}
+	json_decref(event);
+}
+
+static void
+put_text(const char *fmt, va_list args)
+{
+	fputs("ltclient: ", stderr);
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+}
+
+static void
+put_up(const struct display *display, const char *url, const char *name)
+{
+	put_event(display, json_pack("{s:s, s:s, s:s}", "event", "up", "url",
+			       url, "name", name));
+}
+
+void
+display_up(const struct display *display, const char *url, const char *name)
+{
+	put_up(display, url, name);
+	if (display->json)
+		return;
+	printf("your url is: %s\n", url);
+	fflush(stdout);
+}
+
+void
+display_again(const struct display *display, const char *url, const char *name)
+{
+	put_up(display, url, name);
+	display_note(display, "reconnected");
+}
+
+void
+display_down(const struct display *display, const char *why)
+{
+	put_event(
+	    display, json_pack("{s:s, s:s}", "event", "down", "reason", why));
+	display_note(display, "lost the server: %s; reconnecting", why);
+}
+
+void
+display_reconnecting(const struct display *display, const char *why,
+    uint64_t wait_ms, bool is_news)
+{
+	put_event(display, json_pack("{s:s, s:s, s:I}", "event", "reconnecting",
+			       "reason", why, "wait_ms", (json_int_t)wait_ms));
+	if (is_news || display->verbose)
+		display_note(display, "%s; trying again", why);
+}
+
+void
+display_request(
+    const struct display *display, const struct display_request *request)
+{
+	if (display->json) {
+		put_event(
+		    display, json_pack("{s:s, s:s, s:s, s:i, s:I}", "event",
+				 "request", "method", request->method, "path",
+				 request->path, "status", request->status, "ms",
+				 (json_int_t)request->ms));
+		return;
+	}
+	if (request->status == 0)
+		fprintf(stderr, "%s %s - %ju ms\n", request->method,
+		    request->path, (uintmax_t)request->ms);
+	else
+		fprintf(stderr, "%s %s %d %ju ms\n", request->method,
+		    request->path, request->status, (uintmax_t)request->ms);
+}
+
+void
+display_note(const struct display *display, const char *fmt, ...)
+{
+	va_list args;
+
+	if (display->quiet)
+		return;
+	va_start(args, fmt);
+	put_text(fmt, args);
+	va_end(args);
+}
+
+void
+display_detail(const struct display *display, const char *fmt, ...)
+{
+	va_list args;
+
+	if (!display->verbose)
+		return;
+	va_start(args, fmt);
+	put_text(fmt, args);
+	va_end(args);
+}
+
+void
+display_error(const struct display *display, const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	put_event(display,
+	    json_pack("{s:s, s:s}", "event", "error", "message", text));
+	fprintf(stderr, "ltclient: %s\n", text);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Everything that ltclient says. Results go to standard output and are
+ * flushed at once: the line with the URL, or with --json one object a line
+ * for every event. All else goes to standard error.
+ *
+ * Texts of the server must have gone through log_escape() before they come
+ * here.
+ */
+#ifndef LT_CLIENT_DISPLAY_H
+#define LT_CLIENT_DISPLAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct display {
+	bool json;  /* events on standard output instead of the URL */
+	bool quiet; /* nothing on standard error but errors */
+	bool verbose;
+};
+
+/* The tunnel is up, for the first time or with another URL. */
+void display_up(const struct display *, const char *url, const char *name);
+
+/* The tunnel is up again, with the URL that it had. */
+void display_again(const struct display *, const char *url, const char *name);
+
+/* The server was lost. */
+void display_down(const struct display *, const char *why);
+
+/* The next try is begun after `wait_ms`, because of `why`. Told to people
+ * only if `is_news`. */
+void display_reconnecting(
+    const struct display *, const char *why, uint64_t wait_ms, bool is_news);
+
+/* One request of a visitor and its answer; status 0: there was none. */
+struct display_request {
+	const char *method;
+	const char *path;
+	int status;
+	uint64_t ms;
+};
+
+void display_request(const struct display *, const struct display_request *);
+
+/* Something worth knowing; not an event. */
+void display_note(const struct display *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The same, with --verbose only. */
+void display_detail(const struct display *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* What the user must know, with --quiet too; an event. */
+void display_error(const struct display *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Dials the local service of the command line and explains to visitors that
+ * it is not there. Called by proxy, at the join and never before: a service
+ * that takes one connection at a time would be blocked by idle ones.
+ */
+#include "client/local.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "client/client.h"
+#include "client/options.h"
+#include "common/http.h"
+#include "common/page.h"
+
+struct dial *
+local_dial(const struct client *client, dial_fn fn, void *arg)
+{
+	const struct target *target = &client->options->target;
+	struct dial_to to = {
+		.path = target->path[0] != '\0' ? target->path : NULL,
+		.host = target->host,
+		.port = target->port,
+		.timeout_ms = LOCAL_TIMEOUT_MS,
+	};
+
+	return dial_start(client->base, &to, fn, arg);
+}
+
+int
+local_page(const struct client *client, const struct dial_result *result,
+    const char *buf, size_t len, struct evbuffer *out)
+{
+	char target[TARGET_TEXT_MAX], text[TARGET_TEXT_MAX + 256];
+	struct http_head head;
+	struct page page = {
+		.status = result->error == ETIMEDOUT ? 504 : 502,
+		.text = text,
+		.agent = CLIENT_AGENT,
+	};
+
+	if (len > 0 && http_head(&head, buf, len, NULL) == HTTP_OK) {
+		page.html = head.wants_html;
+		page.no_body = http_text_is(head.method, "HEAD");
+	}
+	page.title = page_reason(page.status);
+	snprintf(text, sizeof(text),
+	    "The tunnel is up, but the local service at %s cannot be "
+	    "reached: %s.",
+	    target_text(&client->options->target, target), result->why);
+	return page_format(&page, out);
+}

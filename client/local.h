@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The way to the local service, and the page that a visitor gets when there
+ * is none.
+ */
+#ifndef LT_CLIENT_LOCAL_H
+#define LT_CLIENT_LOCAL_H
+
+#include "client/dial.h"
+
+struct client;
+struct evbuffer;
+
+#define LOCAL_TIMEOUT_MS 5000 /* to connect */
+
+/* Dials the local service; see dial_start(). */
+struct dial *local_dial(const struct client *, dial_fn, void *arg);
+
+/* Appends the answer for a visitor whose request, as far as it is known, is
+ * `buf`: 504 if the service did not answer in time, 502 else. -1 if there is
+ * no memory. */
+int local_page(const struct client *, const struct dial_result *,
+    const char *buf, size_t len, struct evbuffer *out);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * ltclient: gives a local service a public URL through a tunnel server.
+ * Wires the parts together, handles signals, and turns the end of the tunnel
+ * into an exit code.
+ */
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "client/client.h"
+#include "client/options.h"
+#include "client/pool.h"
+#include "client/tunnel.h"
+#include "common/drain.h"
+#include "common/relay.h"
+
+#define PIPES	  96 /* 24 MiB: half of what one user may have */
+#define PIPE_SIZE (256 * 1024)
+#define DRAIN_MAX 256
+
+#define SIGNALS 3
+
+struct run {
+	struct client client;
+	struct tunnel *tunnel;
+	struct event *signals[SIGNALS];
+	enum tunnel_exit code;
+};
+
+static void
+over_cb(void *arg, enum tunnel_exit code)
+{
+	struct run *run = arg;
+
+	run->code = code;
+	event_base_loopbreak(run->client.base);
+}
+
+static void
+signal_cb(int number, short what, void *arg)
+{
+	struct run *run = arg;
+
+	(void)number;
+	(void)what;
+	tunnel_goodbye(run->tunnel);
+	over_cb(run, TUNNEL_EXIT_REQUEST);
+}
+
+/* What libevent has to say is said better by whoever it happens to. */
+static void
+ignore_log(int severity, const char *text)
+{
+	(void)severity;
+	(void)text;
+}
+
+/* A visitor costs two descriptors; the soft limit is made for select(2). */
+static void
+raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int
+run_init(struct run *run, const struct options *options)
+{
+	static const int numbers[SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
+	struct client *client = &run->client;
+	int i;
+
+	client->options = options;
+	client->base = event_base_new();
+	if (client->base == NULL)
+		return -1;
+	client->relays = relay_env_new(client->base, PIPES, PIPE_SIZE);
+	client->drains = drain_set_new(client->base, DRAIN_MAX);
+	if (client->relays == NULL || client->drains == NULL)
+		return -1;
+	for (i = 0; i < SIGNALS; i++) {
+		run->signals[i] =
+		    evsignal_new(client->base, numbers[i], signal_cb, run);
+		if (run->signals[i] == NULL ||
+		    evsignal_add(run->signals[i], NULL) == -1)
+			return -1;
+	}
+	run->tunnel = tunnel_new(client, over_cb, run);
+	return run->tunnel == NULL ? -1 : 0;
+}
+
+static void
+run_fini(struct run *run)
+{
+	struct client *client = &run->client;
+	int i;
+
+	tunnel_free(run->tunnel);
+	pool_free_all(client);
+	for (i = 0; i < SIGNALS; i++)
+		if (run->signals[i] != NULL)
+			event_free(run->signals[i]);
+	drain_set_free(client->drains);
+	if (client->relays != NULL)
+		relay_env_free(client->relays);
+	if (client->base != NULL)
+		event_base_free(client->base);
+}
+
+static int
+run_client(const struct options *options)
+{
+	struct run run = { .code = TUNNEL_EXIT_FAILURE };
+
+	signal(SIGPIPE, SIG_IGN);
+	raise_limits();
+	event_set_log_callback(ignore_log);
+	LIST_INIT(&run.client.pools);
+	if (run_init(&run, options) == -1)
+		display_error(&options->display, "cannot start: out of memory "
+						 "or descriptors");
+	else
+		event_base_dispatch(run.client.base);
+	run_fini(&run);
+	return (int)run.code;
+}
+
+int
+main(int argc, char **argv)
+{
+	char error[OPTIONS_ERROR_MAX];
+	struct options options;
+
+	switch (options_read(&options, argc, argv, error)) {
+	case OPTIONS_RUN:
+		return run_client(&options);
+	case OPTIONS_HELP:
+		options_help(stdout);
+		return 0;
+	case OPTIONS_VERSION:
+		puts(CLIENT_AGENT);
+		return 0;
+	case OPTIONS_BAD:
+		break;
+	}
+	fprintf(stderr, "ltclient: %s\nTry: ltclient --help\n", error);
+	return TUNNEL_EXIT_USAGE;
+}

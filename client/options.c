@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The one table of options, from which getopt_long(3) and --help are fed.
+ * Called by main only. Says nothing itself and never exits.
+ */
+#include "client/options.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* What the command line says, before it is understood as a whole. */
+struct given {
+	const char *server;
+	const char *name;
+	const char *target;
+	const char *local_host;
+	const char *host_header;
+};
+
+enum { /* options without a letter */
+	OPT_FALLBACK = 256,
+	OPT_HOST_HEADER,
+	OPT_PRINT_REQUESTS,
+	OPT_JSON,
+	OPT_NO_RECONNECT,
+};
+
+struct row {
+	int id; /* the letter, or OPT_... */
+	const char *names[4];
+	const char *arg;  /* its name in --help; NULL: takes none */
+	const char *help; /* NULL: not listed */
+};
+
+static const struct row rows[] = {
+	{ 'S', { "server", "host", "to" }, "URL",
+	    "tunnel server (else LT_SERVER)" },
+	{ 's', { "subdomain" }, "NAME", "ask for this name" },
+	{ 'n', { "name" }, "NAME", "the same" },
+	{ OPT_FALLBACK, { "fallback" }, NULL,
+	    "take another name if that one is taken" },
+	{ 'p', { "port" }, "PORT", "the same as TARGET" },
+	{ 'l', { "local-host" }, "HOST",
+	    "connect to this host instead of localhost" },
+	{ OPT_HOST_HEADER, { "host-header" }, "VALUE",
+	    "what Host becomes; rewrite: that of TARGET" },
+	{ OPT_PRINT_REQUESTS, { "print-requests" }, NULL,
+	    "show each request and its answer" },
+	{ OPT_JSON, { "json" }, NULL, "one JSON object for each event" },
+	{ OPT_NO_RECONNECT, { "no-reconnect" }, NULL,
+	    "exit when the server is lost" },
+	{ 'q', { "quiet" }, NULL, "say nothing but the URL and errors" },
+	{ 'v', { "verbose" }, NULL, "say more" },
+	{ 'V', { "version" }, NULL, "print the version" },
+	{ 'h', { "help" }, NULL, "print this" },
+};
+
+#define ROWS   (sizeof(rows) / sizeof(rows[0]))
+#define LONGS  (ROWS * 4 + 1)
+#define SHORTS (ROWS * 2 + 2)
+
+static void
+make_getopt(struct option longs[LONGS], char shorts[SHORTS])
+{
+	const struct row *row;
+	int i;
+
+	*shorts++ = ':'; /* tell a missing argument from an unknown option */
+	for (row = rows; row < rows + ROWS; row++) {
+		if (row->id < 256) {
+			*shorts++ = (char)row->id;
+			if (row->arg != NULL)
+				*shorts++ = ':';
+		}
+		for (i = 0; i < 4 && row->names[i] != NULL; i++) {
+			longs->name = row->names[i];
+			longs->has_arg = row->arg != NULL;
+			longs->flag = NULL;
+			longs->val = row->id;
+			longs++;
+		}
+	}
+	*shorts = '\0';
+	memset(longs, 0, sizeof(*longs));
+}
+
+void
+options_help(FILE *out)
+{
+	const struct row *row;
+	char left[64];
+	int i, n;
+
+	fputs("usage: ltclient [options] [http] TARGET\n"
+	      "Gives a local service a public URL.\n\n"
+	      "  TARGET                   PORT, HOST:PORT or unix:/PATH\n",
+	    out);
+	for (row = rows; row < rows + ROWS; row++) {
+		n = row->id < 256 ? snprintf(left, sizeof(left), "-%c", row->id)
+				  : snprintf(left, sizeof(left), "   ");
+		for (i = 0; i < 4 && row->names[i] != NULL; i++)
+			n += snprintf(left + n, sizeof(left) - (size_t)n,
+			    n > 3 || n == 2 ? ", --%s" : " --%s",
+			    row->names[i]);
+		if (row->arg != NULL)
+			snprintf(left + n, sizeof(left) - (size_t)n, " %s",
+			    row->arg);
+		fprintf(out,
+		    strlen(left) > 24 ? "  %s\n  %24s %s\n" : "  %-24s%s %s\n",
+		    left, "", row->help);
+	}
+	fputs("\nExit codes: 0 ended by request, 1 failure, 2 usage, 3 name "
+	      "refused or taken,\n4 not authorised, 5 server unreachable "
+	      "(with --no-reconnect). See ltclient(1).\n",
+	    out);
+}
+
+__attribute__((format(printf, 2, 3))) static enum options_result
+bad(char error[OPTIONS_ERROR_MAX], const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(error, OPTIONS_ERROR_MAX, fmt, args);
+	va_end(args);
+	return OPTIONS_BAD;
+}
+
+static enum options_result
+set_once(const char **where, const char *value, const char *what, char *error)
+{
+	if (*where != NULL)
+		return bad(error, "%s was given twice", what);
+	*where = value;
+	return OPTIONS_RUN;
+}
+
+/* Takes one option of getopt. */
+static enum options_result
+take(struct options *options, struct given *given, int id, char *error)
+{
+	switch (id) {
+	case 'S':
+		given->server = optarg;
+		break;
+	case 's':
+	case 'n':
+		given->name = optarg;
+		break;
+	case OPT_FALLBACK:
+		options->fallback = true;
+		break;
+	case 'p':
+		return set_once(&given->target, optarg, "TARGET", error);
+	case 'l':
+		given->local_host = optarg;
+		break;
+	case OPT_HOST_HEADER:
+		given->host_header = optarg;
+		break;
+	case OPT_PRINT_REQUESTS:
+		options->print_requests = true;
+		break;
+	case OPT_JSON:
+		options->display.json = true;
+		break;
+	case OPT_NO_RECONNECT:
+		options->no_reconnect = true;
+		break;
+	case 'q':
+		options->display.quiet = true;
+		break;
+	case 'v':
+		options->display.verbose = true;
+		break;
+	case 'V':
+		return OPTIONS_VERSION;
+	case 'h':
+		return OPTIONS_HELP;
+	}
+	return OPTIONS_RUN;
+}
+
+/* What is left over: [http] TARGET. */
+static enum options_result
+take_words(struct given *given, int argc, char **argv, char *error)
+{
+	if (argc > 0 && strcmp(argv[0], "http") == 0) {
+		argc--;
+		argv++;
+	} else if (argc > 0 && (strcmp(argv[0], "tcp") == 0 ||
+				   strcmp(argv[0], "tls") == 0)) {
+		return bad(error,
+		    "%s tunnels are not yet supported by this "
+		    "build",
+		    argv[0]);
+	}
+	if (argc > 1)
+		return bad(error, "%s: there can be only one TARGET", argv[1]);
+	if (argc == 1)
+		return set_once(&given->target, argv[0], "TARGET", error);
+	return OPTIONS_RUN;
+}
+
+static enum options_result
+set_target(struct options *options, const struct given *given, char *error)
+{
+	struct target *target = &options->target;
+	char text[TARGET_TEXT_MAX];
+	const char *why;
+	bool is_v6;
+
+	if (given->target == NULL)
+		return bad(error, "no TARGET: say which local port to expose");
+	why = target_parse(target, given->target);
+	if (why == NULL && given->local_host != NULL) {
+		if (strpbrk(given->target, ":") != NULL)
+			return bad(error,
+			    "%s: with --local-host TARGET must "
+			    "be a port",
+			    given->target);
+		is_v6 = strchr(given->local_host, ':') != NULL &&
+			given->local_host[0] != '[';
+		if (snprintf(text, sizeof(text), is_v6 ? "[%s]:%u" : "%s:%u",
+			given->local_host,
+			(unsigned)target->port) >= (int)sizeof(text))
+			return bad(error, "--local-host is too long");
+		why = target_parse(target, text);
+	}
+	if (why != NULL)
+		return bad(error, "TARGET %s: %s", given->target, why);
+	return OPTIONS_RUN;
+}
+
+static enum options_result
+set_host_header(struct options *options, const char *value, char *error)
+{
+	const unsigned char *c;
+
+	if (value == NULL)
+		return OPTIONS_RUN;
+	if (strcmp(value, "rewrite") == 0) {
+		target_host(&options->target, options->host_header);
+		return OPTIONS_RUN;
+	}
+	if (value[0] == '\0' || strlen(value) >= sizeof(options->host_header))
+		return bad(error, "--host-header: no value, or too long");
+	for (c = (const unsigned char *)value; *c != '\0'; c++)
+		if (*c <= ' ' || *c >= 0x7f)
+			return bad(error, "--host-header: no blank, control "
+					  "or non-ASCII character can be in "
+					  "it");
+	strcpy(options->host_header, value);
+	return OPTIONS_RUN;
+}
+
+static enum options_result
+set_server(struct options *options, const char *text, char *error)
+{
+	const char *why;
+
+	if (text == NULL || text[0] == '\0')
+		text = getenv("LT_SERVER");
+	if (text == NULL || text[0] == '\0')
+		return bad(error, "no server: name one with --server URL, in "
+				  "LT_SERVER or in the configuration file");
+	why = url_parse(&options->server, text);
+	if (why != NULL)
+		return bad(error, "server %s: %s", text, why);
+	return OPTIONS_RUN;
+}
+
+/* Understands what was given, once all is there. */
+static enum options_result
+settle(struct options *options, const struct given *given, char *error)
+{
+	if (given->name != NULL && !ltp_name(given->name, options->name))
+		return bad(error,
+		    "%s: a name has letters, digits and, inside "
+		    "it, hyphens, %d at most",
+		    given->name, LTP_NAME_MAX);
+	if (set_server(options, given->server, error) == OPTIONS_BAD ||
+	    set_target(options, given, error) == OPTIONS_BAD)
+		return OPTIONS_BAD;
+	return set_host_header(options, given->host_header, error);
+}
+
+enum options_result
+options_read(struct options *options, int argc, char **argv,
+    char error[OPTIONS_ERROR_MAX])
+{
+	struct option longs[LONGS];
+	char shorts[SHORTS];
+	struct given given = { 0 };
+	enum options_result result;
+	int id;
+
+	memset(options, 0, sizeof(*options));
+	make_getopt(longs, shorts);
+	opterr = 0;
+	optind = 0;
+	while ((id = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		if (id == ':')
+			return bad(
+			    error, "%s needs an argument", argv[optind - 1]);
+		if (id == '?')
+			return optopt != 0 && optopt < 256
+				   ? bad(error, "unknown option -%c", optopt)
+				   : bad(error, "unknown option %s",
+					 argv[optind - 1]);
+		result = take(options, &given, id, error);
+		if (result != OPTIONS_RUN)
+			return result;
+	}
+	result = take_words(&given, argc - optind, argv + optind, error);
+	if (result == OPTIONS_RUN)
+		result = settle(options, &given, error);
+	return result;
+}

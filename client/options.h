@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The command line, and what it asks for.
+ */
+#ifndef LT_CLIENT_OPTIONS_H
+#define LT_CLIENT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "client/display.h"
+#include "client/target.h"
+#include "client/url.h"
+#include "common/ltp.h"
+
+struct options {
+	struct url server;
+	struct target target;
+	char name[LTP_NAME_MAX + 1]; /* -s; "" if none was asked for */
+	bool fallback;		     /* another name will do */
+	bool no_reconnect;
+	bool print_requests;
+	char host_header[TARGET_TEXT_MAX]; /* what Host becomes; "": as it is */
+	struct display display;
+};
+
+enum options_result {
+	OPTIONS_RUN,
+	OPTIONS_HELP,
+	OPTIONS_VERSION,
+	OPTIONS_BAD,
+};
+
+#define OPTIONS_ERROR_MAX 512
+
+/* Reads the command line and LT_SERVER. OPTIONS_BAD: `error` says why. */
+enum options_result options_read(
+    struct options *, int argc, char **argv, char error[OPTIONS_ERROR_MAX]);
+
+/* Writes what --help says. */
+void options_help(FILE *);
+
+#endif

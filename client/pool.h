@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The proxy connections of one session: as many idle ones as the server asked
+ * for, and the joined ones.
+ */
+#ifndef LT_CLIENT_POOL_H
+#define LT_CLIENT_POOL_H
+
+#include <stdint.h>
+
+#include "common/net.h"
+
+struct client;
+struct pool;
+
+#define POOL_MAX 64 /* idle ones, whatever the server asks for */
+
+/* What a proxy request says; NULL where there is nothing to say. Copied. */
+struct pool_session {
+	struct net_addr backend;
+	const char *name;
+	const char *client;
+	const char *session;
+	const char *secret;
+};
+
+/* A pool that fills itself. NULL if there is no memory. */
+struct pool *pool_new(
+    struct client *, const struct pool_session *, int64_t concurrency);
+
+/* The server wants another number of idle connections. It closes itself what
+ * is too much. */
+void pool_resize(struct pool *, int64_t concurrency);
+
+/* Refills no more; the joined connections live on, and the pool frees itself
+ * when the last one has ended. NULL is fine. Sets the pointer to NULL. */
+void pool_retire(struct pool **);
+
+/* Ends all pools of the client, joined connections too. */
+void pool_free_all(struct client *);
+
+#endif

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * One proxy connection. Called by pool, which frees it when it has ended.
+ * Owns both descriptors; the relay only borrows them. Must not touch itself
+ * after it has told of its end.
+ *
+ *   CONNECT -> IDLE -> LOCAL -> JOINED
+ *                        \---> REFUSE    no local service: an answer of ours
+ *
+ * Until there is a relay nothing is read but the proxy reply, to its last
+ * byte; what is behind it, the visitor's, stays in the kernel.
+ */
+#include "client/proxy.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "client/client.h"
+#include "client/local.h"
+#include "client/options.h"
+#include "client/request.h"
+#include "common/clock.h"
+#include "common/drain.h"
+#include "common/http.h"
+#include "common/log.h"
+#include "common/ltp.h"
+#include "common/net.h"
+#include "common/relay.h"
+
+#define CONNECT_TIMEOUT_MS 10000
+#define REFUSE_TIMEOUT_MS  2000 /* for the head of a request without service */
+#define USER_TIMEOUT_MS	   30000
+#define SAY_MS		   10000 /* between two notes of the same kind */
+#define PEEK_MAX	   (LTP_FRAME_MAX + 4)
+
+struct proxy {
+	struct client *client;
+	const struct proxy_ops *ops;
+	void *arg;
+	const char *hello;
+	size_t hello_len;
+	struct dial *dial;	 /* CONNECT: to the server; LOCAL */
+	struct event event;	 /* IDLE, REFUSE */
+	int fd;			 /* to the server */
+	int local;		 /* to the local service */
+	struct relay *relay;	 /* JOINED */
+	struct request *request; /* JOINED, if somebody wants to look */
+	int error;		 /* REFUSE: why there is no local service */
+	char why[64];		 /* the same in words */
+};
+
+static void
+proxy_end(struct proxy *proxy, const char *why)
+{
+	proxy->ops->ended(proxy->arg, why);
+}
+
+/* Watches the server's side; it is told of each change once. */
+static int
+watch(struct proxy *proxy, event_callback_fn fn, const struct timeval *timeout)
+{
+	event_assign(&proxy->event, proxy->client->base, proxy->fd,
+	    EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, fn, proxy);
+	return event_add(&proxy->event, timeout);
+}
+
+/* --- no local service ------------------------------------------------------
+ */
+
+static void
+refuse(struct proxy *proxy, const char *head, size_t len)
+{
+	struct dial_result failure = { .error = proxy->error,
+		.why = proxy->why };
+	struct evbuffer *page = evbuffer_new();
+	int fd = proxy->fd;
+
+	event_del(&proxy->event);
+	if (page != NULL &&
+	    local_page(proxy->client, &failure, head, len, page) == 0) {
+		proxy->fd = -1;
+		drain_start(proxy->client->drains, fd,
+		    evbuffer_pullup(page, -1), evbuffer_get_length(page));
+	}
+	if (page != NULL)
+		evbuffer_free(page);
+	proxy_end(proxy, NULL);
+}
+
+/* Waits for the whole head: it says how the visitor wants to be answered. */
+static void
+refuse_cb(int fd, short what, void *arg)
+{
+	struct proxy *proxy = arg;
+	char buf[HTTP_HEAD_MAX];
+	struct http_head head;
+	ssize_t n = recv(fd, buf, sizeof(buf), MSG_PEEK);
+
+	if (n == -1 && errno != EAGAIN) {
+		proxy_end(proxy, NULL);
+		return;
+	}
+	if (n == -1)
+		n = 0;
+	if ((what & (EV_TIMEOUT | EV_CLOSED)) == 0 &&
+	    (n == 0 || http_head(&head, buf, (size_t)n, NULL) == HTTP_MORE))
+		return;
+	refuse(proxy, buf, (size_t)n);
+}
+
+/* Tells the user, but not for each of many visitors. */
+static void
+say_no_local(struct client *client, const char *why)
+{
+	char target[TARGET_TEXT_MAX];
+	uint64_t now = clock_ms();
+
+	if (client->said_local_ms != 0 && now - client->said_local_ms < SAY_MS)
+		return;
+	client->said_local_ms = now;
+	display_note(&client->options->display,
+	    "a visitor came, but %s cannot be reached: %s",
+	    target_text(&client->options->target, target), why);
+}
+
+static void
+start_refusal(struct proxy *proxy, const struct dial_result *to)
+{
+	struct timeval timeout = clock_span(REFUSE_TIMEOUT_MS);
+
+	proxy->error = to->error;
+	snprintf(proxy->why, sizeof(proxy->why), "%s", to->why);
+	say_no_local(proxy->client, proxy->why);
+	if (watch(proxy, refuse_cb, &timeout) == -1)
+		proxy_end(proxy, NULL);
+}
+
+/* --- joined ----------------------------------------------------------------
+ */
+
+static void
+inspect(void *arg, struct relay_view *view)
+{
+	struct proxy *proxy = arg;
+
+	request_inspect(proxy->request, view);
+}
+
+static void
+relay_done(void *arg, enum relay_end end)
+{
+	struct proxy *proxy = arg;
+
+	if (end == RELAY_END_RESET_A || end == RELAY_END_NO_MEMORY)
+		net_reset_on_close(proxy->local);
+	if (end == RELAY_END_RESET_B || end == RELAY_END_NO_MEMORY)
+		net_reset_on_close(proxy->fd);
+	proxy_end(proxy, NULL);
+}
+
+/* The relay: A is the proxy connection, B the local one. */
+static int
+join(struct proxy *proxy)
+{
+	static const struct relay_ops ops = { inspect, relay_done };
+	const struct client *client = proxy->client;
+
+	proxy->relay =
+	    relay_new(client->relays, proxy->fd, proxy->local, &ops, proxy);
+	if (proxy->relay == NULL)
+		return -1;
+	if (request_is_wanted(client->options)) {
+		proxy->request = request_new(client->options, proxy->relay);
+		if (proxy->request == NULL)
+			return -1;
+		relay_inspect(proxy->relay, RELAY_A_TO_B);
+		relay_inspect(proxy->relay, RELAY_B_TO_A);
+	}
+	return relay_start(proxy->relay);
+}
+
+static void
+local_cb(void *arg, const struct dial_result *to)
+{
+	struct proxy *proxy = arg;
+
+	proxy->dial = NULL;
+	if (to->fd != -1) {
+		proxy->local = to->fd;
+		if (join(proxy) == -1)
+			proxy_end(proxy, NULL);
+		return;
+	}
+	if ((to->error == EMFILE || to->error == ENFILE) &&
+	    proxy->ops->make_room(proxy->arg))
+		proxy->dial = local_dial(proxy->client, local_cb, proxy);
+	if (proxy->dial == NULL)
+		start_refusal(proxy, to);
+}
+
+/* --- idle ------------------------------------------------------------------
+ */
+
+/* Understands the one frame that ends the idle time. */
+static void
+take_reply(struct proxy *proxy, const char *json, size_t len)
+{
+	struct ltp_message message = { 0 };
+	const char *why;
+	char text[256];
+
+	if (ltp_parse(&message, LTP_FROM_SERVER, json, len, &why) != LTP_OK) {
+		proxy_end(proxy, why);
+		return;
+	}
+	if (message.type != LTP_PROXY_REPLY) {
+		why = message.type == LTP_ERROR && message.text != NULL
+			  ? message.text
+			  : "not a proxy reply";
+		log_escape(text, sizeof(text), why, strlen(why));
+		ltp_message_fini(&message);
+		proxy_end(proxy, text);
+		return;
+	}
+	ltp_message_fini(&message);
+	event_del(&proxy->event);
+	net_user_timeout(proxy->fd, 0);
+	proxy->ops->joined(proxy->arg);
+	proxy->dial = local_dial(proxy->client, local_cb, proxy);
+	if (proxy->dial == NULL)
+		proxy_end(proxy, NULL);
+}
+
+static void
+idle_cb(int fd, short what, void *arg)
+{
+	struct proxy *proxy = arg;
+	char buf[PEEK_MAX];
+	size_t len;
+	ssize_t n = recv(fd, buf, sizeof(buf), MSG_PEEK);
+
+	if (n == -1 && errno == EAGAIN)
+		return;
+	if (n <= 0) {
+		proxy_end(
+		    proxy, n == 0 ? "closed by the server" : strerror(errno));
+		return;
+	}
+	switch (ltp_frame(buf, (size_t)n, &len)) {
+	case LTP_MORE:
+		if (what & EV_CLOSED)
+			proxy_end(proxy, "closed by the server");
+		break;
+	case LTP_BAD:
+		proxy_end(proxy, "the server does not speak LTP");
+		break;
+	case LTP_OK:
+		recv(fd, buf, 4 + len, 0); /* all of it was just seen there */
+		take_reply(proxy, buf + 4, len);
+		break;
+	}
+}
+
+static void
+connected_cb(void *arg, const struct dial_result *to)
+{
+	struct proxy *proxy = arg;
+
+	proxy->dial = NULL;
+	if (to->fd == -1) {
+		proxy_end(proxy, to->why);
+		return;
+	}
+	proxy->fd = to->fd;
+	net_user_timeout(proxy->fd, USER_TIMEOUT_MS);
+	/* A new socket takes a few hundred bytes whole, or is dead. */
+	if (send(proxy->fd, proxy->hello, proxy->hello_len, MSG_NOSIGNAL) !=
+		(ssize_t)proxy->hello_len ||
+	    watch(proxy, idle_cb, NULL) == -1)
+		proxy_end(proxy, "the request could not be sent");
+}
+
+struct proxy *
+proxy_start(struct client *client, const struct net_addr *addr,
+    const char *hello, size_t len, const struct proxy_ops *ops, void *arg)
+{
+	struct dial_to to = { .addr = addr, .timeout_ms = CONNECT_TIMEOUT_MS };
+	struct proxy *proxy = calloc(1, sizeof(*proxy));
+
+	if (proxy == NULL)
+		return NULL;
+	proxy->client = client;
+	proxy->ops = ops;
+	proxy->arg = arg;
+	proxy->hello = hello;
+	proxy->hello_len = len;
+	proxy->fd = -1;
+	proxy->local = -1;
+	proxy->dial = dial_start(client->base, &to, connected_cb, proxy);
+	if (proxy->dial == NULL) {
+		free(proxy);
+		return NULL;
+	}
+	return proxy;
+}
+
+void
+proxy_free(struct proxy **proxyp)
+{
+	struct proxy *proxy = *proxyp;
+
+	*proxyp = NULL;
+	if (proxy == NULL)
+		return;
+	dial_stop(&proxy->dial);
+	if (event_initialized(&proxy->event))
+		event_del(&proxy->event);
+	relay_free(proxy->relay);
+	request_free(proxy->request);
+	if (proxy->fd != -1)
+		close(proxy->fd);
+	if (proxy->local != -1)
+		close(proxy->local);
+	free(proxy);
+}

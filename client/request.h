@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Looks at the requests of one joined connection as they pass: rewrites Host
+ * and writes the request log. Only there if the user asked for one of the
+ * two; without it the bytes pass unseen.
+ *
+ * User memory: about 4 KB a joined connection.
+ */
+#ifndef LT_CLIENT_REQUEST_H
+#define LT_CLIENT_REQUEST_H
+
+#include <stdbool.h>
+
+struct options;
+struct relay;
+struct relay_view;
+struct request;
+
+/* True if the options ask for any of it. */
+bool request_is_wanted(const struct options *);
+
+/* Follows a relay in which A sends requests and B answers; the caller puts
+ * both directions under inspection. NULL if there is no memory. */
+struct request *request_new(const struct options *, struct relay *);
+
+/* The inspector of both directions. */
+void request_inspect(struct request *, struct relay_view *);
+
+/* Logs what was not answered to the end; NULL is fine. */
+void request_free(struct request *);
+
+#endif

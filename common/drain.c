@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The decent end of a connection. Whoever answers a peer that may still be
+ * talking hands the descriptor over here and forgets it. Each set owns the
+ * descriptors in it, each with one event that is armed anew every time with
+ * what is left of its DRAIN_MS. It never calls back.
+ */
+#include "common/drain.h"
+
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "common/clock.h"
+
+#define CHUNK 16384
+
+struct drain {
+	LIST_ENTRY(drain) link;
+	struct drain_set *set;
+	struct event ev;
+	int fd;
+	bool has_ended; /* the peer has sent its end of file */
+	uint64_t deadline_ms;
+	size_t room; /* how many bytes may still be thrown away */
+	size_t sent; /* of text */
+	size_t len;
+	char text[];
+};
+
+LIST_HEAD(drain_list, drain);
+
+struct drain_set {
+	struct event_base *base;
+	struct drain_list list;
+	size_t count;
+	size_t max;
+};
+
+static void drain_cb(evutil_socket_t, short, void *);
+
+struct drain_set *
+drain_set_new(struct event_base *base, size_t max)
+{
+	struct drain_set *set;
+
+	if ((set = calloc(1, sizeof(*set))) == NULL)
+		return NULL;
+	set->base = base;
+	set->max = max;
+	LIST_INIT(&set->list);
+	return set;
+}
+
+static void
+end(struct drain *d)
+{
+	LIST_REMOVE(d, link);
+	d->set->count--;
+	event_del(&d->ev);
+	close(d->fd);
+	free(d);
+}
+
+void
+drain_set_free(struct drain_set *set)
+{
+	struct drain *d;
+
+	if (set == NULL)
+		return;
+	while ((d = LIST_FIRST(&set->list)) != NULL)
+		end(d);
+	free(set);
+}
+
+/* Writes what it can. The number of bytes, or -1 if the peer is gone. */
+static ssize_t
+say(int fd, const char *text, size_t len)
+{
+	ssize_t n = 0;
+
+	if (len > 0)
+		n = send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n == -1 && errno == EAGAIN)
+		n = 0;
+	if (n == (ssize_t)len)
+		shutdown(fd, SHUT_WR);
+	return n;
+}
+
+/* Waits for what is left to do; false if there is nothing. */
+static bool
+wait_on(struct drain *d)
+{
+	struct timeval tv = clock_until(d->deadline_ms);
+	short what = 0;
+
+	if (!d->has_ended)
+		what |= EV_READ;
+	if (d->sent < d->len)
+		what |= EV_WRITE;
+	if (what == 0 || d->room == 0)
+		return false;
+	event_assign(&d->ev, d->set->base, d->fd, what, drain_cb, d);
+	return event_add(&d->ev, &tv) == 0;
+}
+
+/* Throws one piece away; false if the peer is gone. */
+static bool
+discard(struct drain *d)
+{
+	char chunk[CHUNK];
+	size_t want = d->room < CHUNK ? d->room : CHUNK;
+	ssize_t n = recv(d->fd, chunk, want, MSG_DONTWAIT);
+
+	if (n == -1)
+		return errno == EAGAIN;
+	d->room -= (size_t)n;
+	d->has_ended = n == 0;
+	return true;
+}
+
+static void
+drain_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct drain *d = arg;
+	ssize_t n = 0;
+
+	if (d->sent < d->len)
+		n = say(fd, d->text + d->sent, d->len - d->sent);
+	if (n > 0)
+		d->sent += (size_t)n;
+	if (n == -1 || (what & EV_TIMEOUT) != 0 ||
+	    ((what & EV_READ) != 0 && !discard(d)) || !wait_on(d))
+		end(d);
+}
+
+/* Takes the connection into the set, with what could not be said yet. */
+static bool
+take(struct drain_set *set, int fd, const char *text, size_t len)
+{
+	struct drain *d;
+
+	if (set->count >= set->max || (d = calloc(1, sizeof(*d) + len)) == NULL)
+		return false;
+	d->set = set;
+	d->fd = fd;
+	d->deadline_ms = clock_ms() + DRAIN_MS;
+	d->room = DRAIN_BYTES;
+	d->len = len;
+	if (len > 0)
+		memcpy(d->text, text, len);
+	if (!wait_on(d)) {
+		free(d);
+		return false;
+	}
+	LIST_INSERT_HEAD(&set->list, d, link);
+	set->count++;
+	return true;
+}
+
+void
+drain_start(struct drain_set *set, int fd, const void *text, size_t len)
+{
+	const struct linger gentle = { .l_onoff = 0 };
+	const char *rest = len > 0 ? text : "";
+	ssize_t n;
+
+	/* Whoever had it before may have wanted a reset. */
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &gentle, sizeof(gentle));
+	n = say(fd, rest, len);
+	if (n == -1 || !take(set, fd, rest + n, len - (size_t)n))
+		close(fd);
+}
+
+size_t
+drain_count(const struct drain_set *set)
+{
+	return set->count;
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * One direction of a relay: takes bytes from its source, shows them to the
+ * inspector, delivers them to its destination. Only relay.c calls it. A flow
+ * owns what is on its way in it; it must never hold more than one piece, and
+ * never splice while user space holds bytes.
+ *
+ *   FLOW_OPEN <--> FLOW_HELD     what a flow is in
+ *       |              |
+ *   FLOW_ENDING  <-----+         no more is read, some is still due
+ *       |
+ *   FLOW_OVER                    delivered, the destination is shut; or the
+ *                                destination is gone
+ *
+ * A source is read until EAGAIN, even after a short read: libevent reports a
+ * reset as readable and nothing else, and one that came together with the
+ * last bytes would never be seen.
+ */
+#define _GNU_SOURCE
+
+#include "common/flow.h"
+
+#include <sys/socket.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+
+#define TURN_BYTES (256 * 1024) /* before others come */
+
+/* --- what is due for a destination --------------------------------------- */
+
+static size_t
+due(const struct flow *f)
+{
+	return f->out != NULL ? evbuffer_get_length(f->out) : 0;
+}
+
+/* The buffer of a flow, made if there is none. */
+static struct evbuffer *
+out_of(struct relay *r, struct flow *f)
+{
+	if (f->out != NULL)
+		return f->out;
+	if (r->env->spare != NULL) {
+		f->out = r->env->spare;
+		r->env->spare = NULL;
+	} else if ((f->out = evbuffer_new()) == NULL) {
+		relay_end_now(r, RELAY_END_NO_MEMORY);
+	}
+	return f->out;
+}
+
+/* Quiet flows have no buffer. An emptied one is kept for whoever is next. */
+static void
+release_out(struct relay *r, struct flow *f)
+{
+	if (f->out == NULL)
+		return;
+	if (due(f) == 0 && r->env->spare == NULL)
+		r->env->spare = f->out;
+	else
+		evbuffer_free(f->out);
+	f->out = NULL;
+}
+
+static void
+drop_rest(struct flow *f)
+{
+	free(f->rest);
+	f->rest = NULL;
+	f->rest_len = 0;
+	f->wants_more = false;
+}
+
+/* Throws away what cannot be delivered any more. */
+void
+flow_cut(struct relay *r, struct flow *f)
+{
+	release_out(r, f);
+	pipe_put(r->env->pipes, &f->pipe);
+	drop_rest(f);
+	f->state = FLOW_OVER;
+}
+
+/* Books what a write to the destination gave: a count, or -1 and errno. */
+static void
+wrote(struct relay *r, struct flow *f, ssize_t n)
+{
+	if (n > 0)
+		f->bytes += (uint64_t)n;
+	else if (n == -1 && errno == EAGAIN)
+		f->dst->is_writable = false;
+	else
+		relay_fail(r, f->dst);
+}
+
+/* Delivers what is due; true if nothing is left. */
+static bool
+deliver(struct relay *r, struct flow *f)
+{
+	ssize_t n;
+
+	while (due(f) > 0) {
+		if (!f->dst->is_writable)
+			return false;
+		wrote(r, f, evbuffer_write(f->out, f->dst->fd));
+	}
+	release_out(r, f);
+	while (f->pipe.len > 0) {
+		if (!f->dst->is_writable)
+			return false;
+		n = splice(f->pipe.rd, NULL, f->dst->fd, NULL, f->pipe.len,
+		    SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+		if (n > 0)
+			f->pipe.len -= (size_t)n;
+		wrote(r, f, n);
+	}
+	return true;
+}
+
+/* Lets bytes pass: at once if nothing is before them, else behind it. */
+static void
+pass(struct relay *r, struct flow *f, const char *buf, size_t len)
+{
+	ssize_t n = 0;
+
+	if (due(f) == 0 && f->dst->is_writable) {
+		n = write(f->dst->fd, buf, len);
+		wrote(r, f, n);
+		if (f->state == FLOW_OVER || n == (ssize_t)len)
+			return;
+		if (n == -1)
+			n = 0;
+	}
+	if (out_of(r, f) == NULL ||
+	    evbuffer_add(f->out, buf + n, len - (size_t)n) == -1)
+		relay_end_now(r, RELAY_END_NO_MEMORY);
+}
+
+/* --- what comes from a source -------------------------------------------- */
+
+/* A piece of what was read. */
+struct span {
+	const char *buf;
+	size_t len;
+};
+
+static void
+skip(struct span *in, size_t n)
+{
+	in->buf += n;
+	in->len -= n;
+}
+
+static void
+pass_opaque(struct relay *r, struct flow *f, struct span *in)
+{
+	size_t n = f->opaque < in->len ? (size_t)f->opaque : in->len;
+
+	if (n == 0)
+		return;
+	if (f->opaque != RELAY_ALL)
+		f->opaque -= n;
+	pass(r, f, in->buf, n);
+	skip(in, n);
+}
+
+/* Asks the inspector about what was read, and does as it says. */
+static void
+ask(struct relay *r, struct flow *f, struct span *in, bool is_eof)
+{
+	struct relay_view v = {
+		.dir = f->dir,
+		.in = in->buf,
+		.len = in->len,
+		.is_eof = is_eof,
+		.out = out_of(r, f),
+	};
+
+	if (v.out == NULL)
+		return;
+	r->ops->inspect(r->arg, &v);
+	assert(v.used <= v.len);
+	assert(is_eof || v.next != RELAY_GO || v.used > 0 || v.opaque > 0);
+	skip(in, v.used);
+	f->opaque = v.next == RELAY_MORE || v.next == RELAY_HOLD ? 0 : v.opaque;
+	if (v.next == RELAY_MORE) {
+		assert(is_eof || in->len < RELAY_READ);
+		f->wants_more = true;
+	} else if (v.next == RELAY_HOLD && !is_eof) {
+		f->state = FLOW_HELD;
+	} else if (v.next == RELAY_SHUT) {
+		f->state = FLOW_ENDING;
+		pass_opaque(r, f, in);
+		in->len = 0;
+	} else if (v.next == RELAY_END_NOW) {
+		relay_end_now(r, RELAY_END_INSPECTOR);
+	}
+}
+
+/* Sends on what was read, as far as that is allowed; keeps the rest. */
+static void
+process(struct relay *r, struct flow *f, struct span in)
+{
+	while (in.len > 0 && f->state == FLOW_OPEN && !f->wants_more &&
+	       !r->is_over) {
+		if (f->opaque > 0)
+			pass_opaque(r, f, &in);
+		else
+			ask(r, f, &in, false);
+	}
+	if (in.len == 0 || f->state == FLOW_OVER || r->is_over)
+		return;
+	if ((f->rest = malloc(in.len)) == NULL) {
+		relay_end_now(r, RELAY_END_NO_MEMORY);
+		return;
+	}
+	memcpy(f->rest, in.buf, in.len);
+	f->rest_len = in.len;
+}
+
+/* Deals with what was left over, without reading. */
+static void
+process_rest(struct relay *r, struct flow *f)
+{
+	char *rest = f->rest;
+	struct span in = { rest, f->rest_len };
+
+	f->rest = NULL;
+	f->rest_len = 0;
+	process(r, f, in);
+	free(rest);
+}
+
+/* The source has said all it will: what is left over passes as it is. */
+static void
+source_ended(struct relay *r, struct flow *f, bool may_ask)
+{
+	struct span in = { f->rest != NULL ? f->rest : "", f->rest_len };
+
+	if (may_ask && f->opaque != RELAY_ALL)
+		ask(r, f, &in, true);
+	if (in.len > 0 && f->state == FLOW_OPEN && !r->is_over)
+		pass(r, f, in.buf, in.len);
+	drop_rest(f);
+	if (f->state == FLOW_OPEN)
+		f->state = FLOW_ENDING;
+}
+
+/* A read gave -1. */
+static void
+source_failed(struct relay *r, struct flow *f)
+{
+	if (errno == EAGAIN) {
+		f->src->is_readable = false;
+		f->is_bulk = false;
+		return;
+	}
+	relay_fail(r, f->src);
+	source_ended(r, f, false);
+}
+
+/* One read into the shared buffer, behind what was left over. */
+static size_t
+copy(struct relay *r, struct flow *f)
+{
+	char *buf = r->env->buf;
+	size_t old = f->rest_len;
+	ssize_t n;
+
+	assert(old < RELAY_READ);
+	n = read(f->src->fd, buf + old, RELAY_READ);
+	if (n == -1) {
+		source_failed(r, f);
+	} else if (n == 0) {
+		source_ended(r, f, true);
+	} else {
+		if (old > 0)
+			memcpy(buf, f->rest, old);
+		drop_rest(f);
+		f->is_bulk = n == RELAY_READ;
+		process(r, f, (struct span){ buf, old + (size_t)n });
+	}
+	return RELAY_READ;
+}
+
+/*
+ * One splice into an empty pipe: with an empty one, EAGAIN can only mean that
+ * the source has nothing. Whether 0 is the end is left to read(2).
+ */
+static size_t
+fill_pipe(struct relay *r, struct flow *f)
+{
+	size_t want =
+	    f->opaque < f->pipe.size ? (size_t)f->opaque : f->pipe.size;
+	ssize_t n = splice(f->src->fd, NULL, f->pipe.wr, NULL, want,
+	    SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+
+	if (n == 0 || (n == -1 && errno == EINVAL)) {
+		f->is_bulk = false;
+		return 0;
+	}
+	if (n == -1) {
+		source_failed(r, f);
+		return 0;
+	}
+	f->pipe.len = (size_t)n;
+	if (f->opaque != RELAY_ALL)
+		f->opaque -= (size_t)n;
+	return f->pipe.len > RELAY_READ ? f->pipe.len : RELAY_READ;
+}
+
+/* --- a turn --------------------------------------------------------------- */
+
+/* Moves what can be moved in one direction, up to a limit. */
+void
+flow_pump(struct relay *r, struct flow *f)
+{
+	size_t moved = 0;
+
+	while (!r->is_over && deliver(r, f) && f->state == FLOW_OPEN) {
+		if (f->rest_len > 0 && !f->wants_more) {
+			process_rest(r, f);
+		} else if (!f->src->is_readable) {
+			break;
+		} else if (moved >= TURN_BYTES) {
+			relay_again(r);
+			break;
+		} else if (f->is_bulk && f->opaque > 0 &&
+			   (f->pipe.rd != -1 ||
+			       pipe_take(r->env->pipes, &f->pipe))) {
+			moved += fill_pipe(r, f);
+		} else {
+			moved += copy(r, f);
+		}
+	}
+	if (f->pipe.len == 0)
+		pipe_put(r->env->pipes, &f->pipe);
+	if (f->state == FLOW_ENDING && flow_is_empty(f)) {
+		if (!f->src->has_failed)
+			shutdown(f->dst->fd, SHUT_WR);
+		f->state = FLOW_OVER;
+	}
+}
+
+void
+flow_source_gone(struct flow *f)
+{
+	if (f->state != FLOW_HELD)
+		return;
+	drop_rest(f);
+	f->state = FLOW_ENDING;
+}
+
+bool
+flow_is_empty(const struct flow *f)
+{
+	return f->rest_len == 0 && f->pipe.len == 0 && due(f) == 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Short answers of our own to HTTP requests: error pages and built-in pages,
+ * for browsers and for everything else.
+ */
+#ifndef LT_COMMON_PAGE_H
+#define LT_COMMON_PAGE_H
+
+#include <stdbool.h>
+
+struct evbuffer;
+
+/*
+ * A whole answer that ends its connection: "Connection: close", no-store,
+ * Content-Length, `Server: agent`; short HTML if `html`, else one line. The
+ * texts are escaped.
+ */
+struct page {
+	int status;
+	const char *title;  /* the reason phrase, and the heading */
+	const char *text;   /* a sentence or two for whoever reads it */
+	const char *agent;  /* "ltserver/1.0" */
+	const char *extra;  /* header lines with CRLF, or NULL */
+	bool html;
+	bool no_body;	    /* the request was HEAD */
+};
+
+/* Appends the answer to `out`; -1 if there is no memory. */
+int page_format(const struct page *, struct evbuffer *out);
+
+/* The reason phrase of the statuses that this project sends; "Unknown" else. */
+const char *page_reason(int status);
+
+/* Appends text with &, <, >, quote and apostrophe as entities; -1 without
+ * memory. */
+int page_escape(struct evbuffer *out, const char *text);
+
+#endif

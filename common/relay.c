@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Moves the bytes of two joined connections: their events, whose turn it is,
+ * and how it ends; flow.c moves the bytes of one direction. Whoever joins two
+ * connections makes a relay. It borrows the descriptors and owns their events
+ * and what is on its way; it must never call done() but as its last act, and
+ * never pass a reset on while bytes are queued that it would destroy.
+ */
+#include "common/relay.h"
+
+#include <sys/ioctl.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include <assert.h>
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/flow.h"
+#include "common/net.h"
+
+#define LINGER_MS    50 /* between two looks at the send queue */
+#define LINGER_LOOKS 100
+
+static void turn(struct relay *);
+
+/* Those who asked for another turn before this one began. */
+static void
+turn_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct relay_env *env = arg;
+	struct relay_list now = env->again;
+	struct relay *r;
+
+	(void)fd;
+	(void)what;
+	if (!LIST_EMPTY(&now))
+		LIST_FIRST(&now)->link.le_prev = &LIST_FIRST(&now);
+	LIST_INIT(&env->again);
+	while ((r = LIST_FIRST(&now)) != NULL) {
+		LIST_REMOVE(r, link);
+		r->is_listed = false;
+		turn(r);
+	}
+}
+
+struct relay_env *
+relay_env_new(struct event_base *base, size_t pipe_max, size_t pipe_size)
+{
+	struct relay_env *env;
+
+	if ((env = calloc(1, sizeof(*env))) == NULL)
+		return NULL;
+	env->base = base;
+	LIST_INIT(&env->again);
+	evtimer_assign(&env->turn, base, turn_cb, env);
+	if ((env->pipes = pipe_pool_new(pipe_max, pipe_size)) == NULL) {
+		free(env);
+		return NULL;
+	}
+	return env;
+}
+
+void
+relay_env_free(struct relay_env *env)
+{
+	if (env == NULL)
+		return;
+	event_del(&env->turn);
+	if (env->spare != NULL)
+		evbuffer_free(env->spare);
+	pipe_pool_free(env->pipes);
+	free(env);
+}
+
+size_t
+relay_env_pipes(const struct relay_env *env)
+{
+	return pipe_taken(env->pipes);
+}
+
+/* Another turn, after the other connections had theirs. */
+void
+relay_again(struct relay *r)
+{
+	const struct timeval now = { 0 };
+
+	if (r->is_listed)
+		return;
+	LIST_INSERT_HEAD(&r->env->again, r, link);
+	r->is_listed = true;
+	event_add(&r->env->turn, &now);
+}
+
+/* Ends the relay as soon as the stack is unwound. */
+void
+relay_end_now(struct relay *r, enum relay_end how)
+{
+	if (!r->is_over)
+		r->how = how;
+	r->is_over = true;
+}
+
+/*
+ * An end is gone. What was due for it is lost; what it said before is still
+ * delivered, except what is held, because nobody has allowed it to pass.
+ */
+void
+relay_fail(struct relay *r, struct end *e)
+{
+	struct flow *from = &r->flow[e - r->end];
+
+	if (e->has_failed)
+		return;
+	e->has_failed = true;
+	if (!r->is_over && !from->dst->has_failed)
+		r->how = from->dir == RELAY_A_TO_B ? RELAY_END_RESET_A
+						   : RELAY_END_RESET_B;
+	flow_cut(r, &r->flow[1 - from->dir]);
+	flow_source_gone(from);
+	relay_again(r);
+}
+
+/* Unregisters everything. */
+static void
+stop(struct relay *r)
+{
+	event_del(&r->end[0].ev);
+	event_del(&r->end[1].ev);
+	if (r->linger != NULL)
+		event_free(r->linger);
+	r->linger = NULL;
+	if (r->is_listed)
+		LIST_REMOVE(r, link);
+	r->is_listed = false;
+}
+
+static void
+finish(struct relay *r, enum relay_end how)
+{
+	stop(r);
+	r->ops->done(r->arg, how);
+}
+
+static void
+linger_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	turn(arg);
+}
+
+/* True if the reset of one end may be passed on to the other one: when the
+ * kernel has no bytes for it left, or has tried for long enough. */
+static bool
+may_reset(struct relay *r, const struct end *survivor)
+{
+	const struct timeval tv = clock_span(LINGER_MS);
+	int queued = 0;
+
+	if (ioctl(survivor->fd, SIOCOUTQ, &queued) == -1 || queued == 0)
+		return true;
+	if (r->linger == NULL)
+		r->linger = evtimer_new(r->env->base, linger_cb, r);
+	if (r->linger == NULL)
+		return true;
+	if (evtimer_pending(r->linger, NULL))
+		return false;
+	return r->looks++ == LINGER_LOOKS || evtimer_add(r->linger, &tv) == -1;
+}
+
+/* Is it over? done() may be called from here and nowhere else. */
+static void
+settle(struct relay *r)
+{
+	struct end *a = &r->end[0], *b = &r->end[1];
+	bool from_a = r->flow[RELAY_A_TO_B].state == FLOW_OVER;
+	bool from_b = r->flow[RELAY_B_TO_A].state == FLOW_OVER;
+
+	if (r->is_over && r->how == RELAY_END_NO_MEMORY) {
+		net_reset_on_close(a->fd);
+		net_reset_on_close(b->fd);
+		finish(r, r->how);
+	} else if (r->is_over || (a->has_failed && b->has_failed)) {
+		finish(r, r->how);
+	} else if (a->has_failed && from_a && may_reset(r, b)) {
+		net_reset_on_close(b->fd);
+		finish(r, RELAY_END_RESET_A);
+	} else if (b->has_failed && from_b && may_reset(r, a)) {
+		net_reset_on_close(a->fd);
+		finish(r, RELAY_END_RESET_B);
+	} else if (from_a && from_b && !a->has_failed && !b->has_failed) {
+		finish(r, RELAY_END_EOF);
+	}
+}
+
+static void
+turn(struct relay *r)
+{
+	flow_pump(r, &r->flow[RELAY_A_TO_B]);
+	flow_pump(r, &r->flow[RELAY_B_TO_A]);
+	settle(r);
+}
+
+static void
+event_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct relay *r = arg;
+	size_t i = fd == r->end[0].fd ? 0 : 1;
+	struct end *e = &r->end[i];
+
+	e->is_readable |= (what & EV_READ) != 0;
+	e->is_writable |= (what & EV_WRITE) != 0;
+	/* No read will tell of a reset if there will be no read. */
+	if (r->flow[i].state != FLOW_OPEN && net_error(fd) != 0)
+		relay_fail(r, e);
+	turn(r);
+}
+
+/* --- the interface -------------------------------------------------------- */
+
+struct relay *
+relay_new(
+    struct relay_env *env, int a, int b, const struct relay_ops *ops, void *arg)
+{
+	const int fds[2] = { a, b };
+	struct relay *r;
+	int i;
+
+	if ((r = calloc(1, sizeof(*r))) == NULL)
+		return NULL;
+	r->env = env;
+	r->ops = ops;
+	r->arg = arg;
+	for (i = 0; i < 2; i++) {
+		r->end[i].fd = fds[i];
+		event_assign(&r->end[i].ev, env->base, fds[i],
+		    EV_READ | EV_WRITE | EV_ET | EV_PERSIST, event_cb, r);
+		r->flow[i] = (struct flow){
+			.src = &r->end[i],
+			.dst = &r->end[1 - i],
+			.opaque = RELAY_ALL,
+			.pipe = PIPE_NONE,
+			.dir = (enum relay_dir)i,
+		};
+	}
+	return r;
+}
+
+void
+relay_inspect(struct relay *r, enum relay_dir dir)
+{
+	r->flow[dir].opaque = 0;
+}
+
+int
+relay_feed(struct relay *r, enum relay_dir dir, const void *buf, size_t len)
+{
+	struct flow *f = &r->flow[dir];
+	char *rest;
+
+	assert(f->rest_len + len <= RELAY_READ);
+	if (len == 0)
+		return 0;
+	if ((rest = realloc(f->rest, f->rest_len + len)) == NULL)
+		return -1;
+	memcpy(rest + f->rest_len, buf, len);
+	f->rest = rest;
+	f->rest_len += len;
+	return 0;
+}
+
+int
+relay_start(struct relay *r)
+{
+	/* Both get an event at once: it says what the kernel has. */
+	if (event_add(&r->end[0].ev, NULL) == -1 ||
+	    event_add(&r->end[1].ev, NULL) == -1)
+		return -1;
+	return 0;
+}
+
+void
+relay_resume(struct relay *r, enum relay_dir dir, uint64_t opaque)
+{
+	struct flow *f = &r->flow[dir];
+
+	if (f->state != FLOW_HELD)
+		return;
+	f->state = FLOW_OPEN;
+	f->opaque = opaque;
+	relay_again(r);
+}
+
+uint64_t
+relay_bytes(const struct relay *r, enum relay_dir dir)
+{
+	return r->flow[dir].bytes;
+}
+
+bool
+relay_is_empty(const struct relay *r, enum relay_dir dir)
+{
+	return flow_is_empty(&r->flow[dir]);
+}
+
+void
+relay_free(struct relay *r)
+{
+	if (r == NULL)
+		return;
+	stop(r);
+	flow_cut(r, &r->flow[RELAY_A_TO_B]);
+	flow_cut(r, &r->flow[RELAY_B_TO_A]);
+	free(r);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Moves the bytes of two joined connections, both ways, until both have
+ * ended. Server and client use the same code.
+ *
+ * Small payloads go through read(2) and write(2) over one buffer that all
+ * relays of a process share; a direction whose read fills RELAY_READ bytes
+ * changes to splice(2) through a pipe of the pool, and gives the pipe back
+ * when it goes quiet. End of file is per direction: what was read is
+ * delivered, then writing to the other side is shut down, and the opposite
+ * direction goes on. A reset is passed on once what was read before it has
+ * been delivered. A side that reads slowly stops the reading of the other
+ * one: what waits in user space is at most RELAY_READ bytes plus what an
+ * inspector adds, and in the kernel one pipe, per direction.
+ *
+ *          inspect()                      one direction, A to B
+ *   A --> read ----> shared buffer ----> write --> B
+ *     \-> splice ------> pipe --------> splice -/
+ *
+ * Each descriptor has one edge-triggered event that stays registered, so a
+ * relay in its steady state calls nothing but read, write and splice.
+ *
+ * A direction may have an inspector: it sees the bytes before they go on,
+ * says what goes on in their place, and how many bytes after that pass
+ * unseen. That is how request heads are checked and rewritten while bodies
+ * are spliced.
+ *
+ * User memory: about 600 bytes a quiet relay, events included.
+ */
+#ifndef LT_COMMON_RELAY_H
+#define LT_COMMON_RELAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct evbuffer;
+struct event_base;
+struct relay;
+struct relay_env;
+
+#define RELAY_READ 16384       /* bytes asked for by one read */
+#define RELAY_ALL  UINT64_MAX  /* opaque to the end */
+
+enum relay_dir { RELAY_A_TO_B, RELAY_B_TO_A };
+
+/* How a relay ended. */
+enum relay_end {
+	RELAY_END_EOF,	    /* both sides have ended, all was delivered */
+	RELAY_END_RESET_A,  /* A was reset or failed; closing B resets it */
+	RELAY_END_RESET_B,  /* B was reset or failed; closing A resets it */
+	RELAY_END_INSPECTOR, /* an inspector said RELAY_END_NOW */
+	RELAY_END_NO_MEMORY,
+};
+
+/* What an inspector wants to happen with its direction. */
+enum relay_next {
+	RELAY_GO,      /* go on: `opaque` bytes unseen, then ask again */
+	RELAY_MORE,    /* nothing can be said of what is left without more:
+			  ask again when more was read. After the last call
+			  what is left is delivered as it is */
+	RELAY_HOLD,    /* read no more until relay_resume() */
+	RELAY_SHUT,    /* read no more, ever: deliver what is due, then
+			  shut down writing to the other side */
+	RELAY_END_NOW, /* end the relay at once */
+};
+
+/* One call of an inspector: what it is given, and what it answers. */
+struct relay_view {
+	enum relay_dir dir;
+	const char *in;	      /* read and not yet used; contiguous */
+	size_t len;
+	bool is_eof;	      /* the source has ended: this is the last call,
+				 made also if nothing is left (len 0) */
+	size_t used;	      /* answer: how many of them are dealt with; the
+				 rest is shown again, or passes as opaque */
+	struct evbuffer *out; /* answer: what goes on instead of them */
+	uint64_t opaque;      /* answer: how many then pass unseen */
+	enum relay_next next; /* answer; RELAY_GO to begin with */
+};
+
+struct relay_ops {
+	/* Called only for directions under inspection, and once more at their
+	 * end of file (is_eof), unless opaque was RELAY_ALL by then. It must
+	 * use at least one byte, or set opaque, or answer other than RELAY_GO;
+	 * it must not leave RELAY_READ bytes or more with RELAY_MORE. At the
+	 * end of file it may do nothing: what it leaves is delivered as it
+	 * is. It may call relay_inspect, relay_resume and the queries, nothing
+	 * else. */
+	void (*inspect)(void *arg, struct relay_view *);
+
+	/* The last thing a relay does: free it here. The descriptors are the
+	 * caller's again, unregistered and open. */
+	void (*done)(void *arg, enum relay_end);
+};
+
+/* What all relays of a process share: the event base, one buffer, the pipes.
+ * NULL if there is no memory. Free it after the last relay. */
+struct relay_env *relay_env_new(struct event_base *, size_t pipe_max,
+    size_t pipe_size);
+void relay_env_free(struct relay_env *);
+
+/* How many pipes are in use now; 0 when all relays are quiet. */
+size_t relay_env_pipes(const struct relay_env *);
+
+/*
+ * A relay between two connected non-blocking stream sockets, which it only
+ * borrows. Both directions are opaque to the end unless said otherwise;
+ * nothing moves before relay_start(). NULL if there is no memory.
+ */
+struct relay *relay_new(struct relay_env *, int a, int b,
+    const struct relay_ops *, void *arg);
+
+/* Puts a direction under inspection from the next byte read on. */
+void relay_inspect(struct relay *, enum relay_dir);
+
+/* Bytes that were read from the source before there was a relay; at most
+ * RELAY_READ, copied, before relay_start(). -1 if there is no memory. */
+int relay_feed(struct relay *, enum relay_dir, const void *, size_t);
+
+/* Starts; moves what can be moved in the next turn of the loop, so done() is
+ * never called from here. -1 if the events cannot be added. */
+int relay_start(struct relay *);
+
+/* Lets a held direction go on: `opaque` bytes unseen (RELAY_ALL: to the
+ * end), then under inspection again. */
+void relay_resume(struct relay *, enum relay_dir, uint64_t opaque);
+
+/* Bytes delivered to the destination so far. */
+uint64_t relay_bytes(const struct relay *, enum relay_dir);
+
+/* True if nothing that was read in this direction waits for delivery. */
+bool relay_is_empty(const struct relay *, enum relay_dir);
+
+/* Frees it wherever it stands, without calling done(); NULL is fine. The
+ * descriptors stay open. */
+void relay_free(struct relay *);
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/arrival.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "server/classify.h"
+#include "server/deadline.h"
+#include "server/serve.h"
+#include "server/worker.h"
+
+struct arrival {
+	struct conn conn;
+	struct worker *worker;
+	struct event ev;
+	struct deadline deadline;
+	size_t seen;	/* bytes at the last look */
+	size_t scanned; /* see http_head() */
+	enum classify_guess guess;
+	bool is_closed;	 /* the peer has said all it will say */
+	bool is_waiting; /* ev is in use */
+};
+
+struct arrivals {
+	struct deadline_list *deadlines;
+	char peek[CLASSIFY_MAX];
+};
+
+/* The connection leaves: whoever serves it takes it from *conn. */
+static void
+leave(struct arrival *a, struct conn *conn)
+{
+	struct worker *w = a->worker;
+
+	if (a->is_waiting)
+		event_del(&a->ev);
+	deadline_del(w->arrivals->deadlines, &a->deadline);
+	counter_add(&w->count->half_made, -1);
+	*conn = conn_take(&a->conn);
+	free(a);
+}
+
+/* Ends one that will never say what it wants. */
+static void
+give_up(struct arrival *a, int status, const char *why)
+{
+	struct worker *w = a->worker;
+	enum classify_guess guess = a->guess;
+	struct conn conn;
+
+	leave(a, &conn);
+	if (guess == CLASSIFY_HTTP)
+		serve_refused(w, &conn, NULL, status, why);
+	else
+		serve_bad_client(w, &conn, why);
+}
+
+/* Acts on what the first bytes say; true if the arrival is gone. */
+static bool
+decide(struct arrival *a, const char *buf, size_t len)
+{
+	struct worker *w = a->worker;
+	struct classified c = { 0 };
+	struct conn conn;
+
+	switch (classify(&c, buf, len, &a->scanned)) {
+	case CLASSIFY_MORE:
+		a->guess = c.guess;
+		if (!a->is_closed)
+			return false;
+		give_up(a, 400, "the request ended before its head did");
+		return true;
+	case CLASSIFY_VISITOR:
+		leave(a, &conn);
+		serve_visitor(w, &conn, &c.head);
+		return true;
+	case CLASSIFY_CLIENT:
+		leave(a, &conn);
+		serve_client(w, &conn, &c.message, c.hello_len);
+		ltp_message_fini(&c.message);
+		return true;
+	case CLASSIFY_BAD:
+		a->guess = c.guess;
+		give_up(a, c.status, c.why);
+		return true;
+	}
+	abort();
+}
+
+/* Looks at what is there; true if the arrival is gone. */
+static bool
+look(struct arrival *a)
+{
+	struct worker *w = a->worker;
+	struct conn conn;
+	ssize_t n = recv(a->conn.fd, w->arrivals->peek,
+	    sizeof(w->arrivals->peek), MSG_PEEK | MSG_DONTWAIT);
+
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0) {
+		/* Came and went without a word, as browsers do. */
+		leave(a, &conn);
+		conn_close(&conn);
+		return true;
+	}
+	if ((size_t)n == a->seen && !a->is_closed)
+		return false;
+	a->seen = (size_t)n;
+	return decide(a, w->arrivals->peek, (size_t)n);
+}
+
+static void
+arrival_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct arrival *a = arg;
+
+	(void)fd;
+	if (what & EV_CLOSED)
+		a->is_closed = true;
+	look(a);
+}
+
+static void
+expired(void *arg, struct deadline *d)
+{
+	struct arrival *a = deadline_of(d, struct arrival, deadline);
+	struct conn conn;
+
+	(void)arg;
+	if (a->seen > 0) {
+		give_up(a, 408, "the request head did not come in time");
+		return;
+	}
+	leave(a, &conn);
+	conn_close(&conn);
+}
+
+struct arrivals *
+arrivals_new(struct worker *w)
+{
+	struct arrivals *as = log_must_alloc(1, sizeof(*as));
+
+	as->deadlines = deadline_list_new(w->base, expired, w);
+	return as;
+}
+
+void
+arrivals_free(struct arrivals *as)
+{
+	if (as == NULL)
+		return;
+	deadline_list_free(as->deadlines);
+	free(as);
+}
+
+void
+arrival_start(struct worker *w, struct conn *conn)
+{
+	struct arrival *a = calloc(1, sizeof(*a));
+
+	if (a == NULL) {
+		log_error("out of memory: a connection is closed");
+		conn_close(conn);
+		return;
+	}
+	a->worker = w;
+	a->conn = conn_take(conn);
+	counter_add(&w->count->half_made, 1);
+	/* Often the first bytes are here already: then there is nothing to
+	 * wait for and nothing to register. */
+	if (look(a))
+		return;
+	deadline_add(w->arrivals->deadlines, &a->deadline,
+	    a->conn.accepted_ms + w->config->head_timeout * 1000ull);
+	event_assign(&a->ev, w->base, a->conn.fd,
+	    EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, arrival_cb, a);
+	if (event_add(&a->ev, NULL) == -1) {
+		struct conn lost;
+
+		leave(a, &lost);
+		conn_close(&lost);
+		return;
+	}
+	a->is_waiting = true;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Connections of which it is not known yet what they want. Their first bytes
+ * are only peeked at, so that they can still be handed to another worker
+ * whole. Who has not said it within head-timeout of being accepted is
+ * answered 408 or closed.
+ *
+ * Waiting is edge-triggered: a peek leaves the bytes where they are, so a
+ * level-triggered wait would spin. EV_CLOSED says that no more will come.
+ *
+ * About 250 bytes a connection; all peeks go to one buffer.
+ */
+#ifndef LT_SERVER_ARRIVAL_H
+#define LT_SERVER_ARRIVAL_H
+
+#include "server/conn.h"
+
+struct arrivals;
+struct worker;
+
+struct arrivals *arrivals_new(struct worker *);
+void arrivals_free(struct arrivals *);
+
+/* Takes a connection and has it served as soon as its first bytes are
+ * there, which may be at once. */
+void arrival_start(struct worker *, struct conn *);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The private socket between the master and one worker: requests, replies,
+ * commands. A message is one fixed struct. Neither side ever blocks on it:
+ * what the socket does not take waits in a bounded queue, and a peer that
+ * lets the queue overflow counts as dead. End of file on it is how each side
+ * learns that the other one is gone.
+ *
+ *      worker                          master
+ *        READY                ->
+ *        CLAIM id             ->       look at the registry
+ *                             <-       TAKEN, to the old owner if there is one
+ *                             <-       CLAIMED id
+ *                             <-       UP, to every worker
+ *        DOWN                 ->       hold the name, or free it
+ *                             <-       GONE, to every worker, when it is free
+ *                             <-       DRAIN
+ */
+#ifndef LT_SERVER_CHANNEL_H
+#define LT_SERVER_CHANNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/net.h"
+#include "server/registry.h"
+
+struct channel;
+struct event_base;
+
+enum channel_type {
+	CHANNEL_READY = 1, /* worker: I may be handed connections */
+	CHANNEL_CLAIM,	   /* worker: somebody asks for a name */
+	CHANNEL_DOWN,	   /* worker: a session of mine has ended */
+	CHANNEL_CLAIMED,   /* master: the answer to a claim */
+	CHANNEL_TAKEN,	   /* master: your session has another owner now */
+	CHANNEL_UP,	   /* master: this tunnel has a live session */
+	CHANNEL_GONE,	   /* master: this tunnel is no more */
+	CHANNEL_DRAIN,	   /* master: accept nothing new, let joins end */
+};
+
+struct channel_claim {
+	char name[LTP_NAME_MAX + 1];	      /* the name asked for */
+	char session[REGISTRY_LABEL_MAX + 1]; /* to resume it, or "" */
+	bool has_ext;
+	bool has_proof; /* the client presented a secret */
+	uint8_t proof[REGISTRY_HASH_LEN];  /* SHA-256 of that secret */
+	uint8_t secret[REGISTRY_HASH_LEN]; /* of the one made for it, if the
+					      session becomes a new one */
+	uint8_t client[REGISTRY_HASH_LEN]; /* SHA-256 of the client string */
+	struct net_addr peer;
+};
+
+enum channel_verdict {
+	CHANNEL_GRANTED = 1, /* a new session */
+	CHANNEL_RESUMED,     /* the old one, under a new generation */
+	CHANNEL_TAKEN_NAME,  /* somebody else has the name */
+	CHANNEL_FULL,	     /* no room for another tunnel */
+};
+
+struct channel_claimed {
+	enum channel_verdict verdict;
+	struct registry_ref tunnel;
+	struct registry_ref session;
+	char name[LTP_NAME_MAX + 1];
+	char label[REGISTRY_LABEL_MAX + 1];
+};
+
+enum channel_cause {
+	CHANNEL_LOST = 1, /* hold the name for the grace period */
+	CHANNEL_CLOSED,	  /* the client said goodbye: free it at once */
+};
+
+struct channel_msg {
+	uint32_t type;
+	uint32_t id; /* of a claim, chosen by the worker */
+	union {
+		struct channel_claim claim;
+		struct channel_claimed claimed;
+		struct {
+			struct registry_ref session;
+			enum channel_cause cause;
+		} down;
+		struct registry_ref session; /* TAKEN */
+		struct registry_ref tunnel;  /* UP, GONE */
+	};
+};
+
+struct channel_ops {
+	/* A whole message; type is in range and texts end with NUL, nothing
+	 * else about it is checked. fd is -1 or now the callee's. */
+	void (*message)(void *arg, const struct channel_msg *, int fd);
+
+	/* The other side is gone, sent nonsense, or does not read. Called
+	 * once; free the channel here or later. */
+	void (*closed)(void *arg, const char *why);
+};
+
+/* The two ends, non-blocking and close-on-exec; -1 with errno. */
+int channel_pair(int fds[2]);
+
+/* Takes over `fd`. NULL if there is no memory. */
+struct channel *channel_new(struct event_base *, int fd,
+    const struct channel_ops *, void *arg);
+
+/* Closes and frees; NULL is fine. */
+void channel_free(struct channel *);
+
+/* Sends, or queues; the message is copied, `fd` (-1: none) stays the
+ * caller's. Never calls back. */
+void channel_send(struct channel *, const struct channel_msg *, int fd);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A connection that was accepted and not yet read: what is known of it
+ * beside its descriptor. It travels through classify, route and hand-over by
+ * pointer; whoever takes the descriptor out sets fd to -1.
+ */
+#ifndef LT_SERVER_CONN_H
+#define LT_SERVER_CONN_H
+
+#include <stdint.h>
+
+#include "common/net.h"
+
+struct conn {
+	int fd;		   /* -1 once somebody else has taken it */
+	uint16_t listener; /* index in config.listen */
+	uint16_t hops;	   /* how often it was handed over */
+	uint64_t
+	    accepted_ms; /* clock_ms() of accept; deadlines count from it */
+	struct net_addr peer;
+};
+
+/* Moves the connection out of *from, whose fd becomes -1. */
+struct conn conn_take(struct conn *from);
+
+/* Closes it if it is still here. */
+void conn_close(struct conn *);
+
+#endif

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/control.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+
+#include "common/drain.h"
+#include "common/log.h"
+#include "server/names.h"
+#include "server/pages.h"
+#include "server/serve.h"
+#include "server/session.h"
+#include "server/worker.h"
+
+#define CONTROL_USER_TIMEOUT_MS 30000
+#define CONTROL_NAME_TRIES	16 /* random names, before giving up */
+
+/* A client that waits for the master's word. */
+struct pending {
+	TAILQ_ENTRY(pending) link;
+	struct conn conn;
+	uint32_t id;
+	unsigned tries;
+	bool may_rename;		      /* another name will do */
+	char offered[SESSION_SECRET_LEN + 1]; /* the secret it presented */
+	char fresh[SESSION_SECRET_LEN + 1];   /* the one made for it */
+	struct channel_claim claim;
+};
+
+/* The channel keeps its order, so answers come first asked, first served. */
+struct control_claims {
+	TAILQ_HEAD(, pending) waiting;
+	uint32_t last_id;
+};
+
+struct control {
+	struct session *session;
+	struct bufferevent *bev;
+	struct event *tick;
+	bool was_heard; /* since the last ping */
+	bool was_pinged;
+};
+
+struct control_claims *
+control_claims_new(void)
+{
+	struct control_claims *c = log_must_alloc(1, sizeof(*c));
+
+	TAILQ_INIT(&c->waiting);
+	return c;
+}
+
+static void
+pending_free(struct pending *p)
+{
+	conn_close(&p->conn);
+	OPENSSL_cleanse(p, sizeof(*p));
+	free(p);
+}
+
+void
+control_claims_free(struct control_claims *c)
+{
+	struct pending *p;
+
+	if (c == NULL)
+		return;
+	while ((p = TAILQ_FIRST(&c->waiting)) != NULL) {
+		TAILQ_REMOVE(&c->waiting, p, link);
+		pending_free(p);
+	}
+	free(c);
+}
+
+/* 128 random bits as hexadecimal digits. */
+static void
+make_secret(char out[SESSION_SECRET_LEN + 1])
+{
+	uint8_t raw[SESSION_SECRET_LEN / 2];
+
+	if (RAND_bytes(raw, sizeof(raw)) != 1)
+		fatal("no random bytes");
+	for (size_t i = 0; i < sizeof(raw); i++)
+		snprintf(out + 2 * i, 3, "%02x", raw[i]);
+	OPENSSL_cleanse(raw, sizeof(raw));
+}
+
+static void
+hash_text(const char *text, uint8_t out[REGISTRY_HASH_LEN])
+{
+	SHA256((const uint8_t *)text, strlen(text), out);
+}
+
+/* Asks the master, (again) with the name that is in the claim. */
+static void
+send_claim(struct worker *w, struct pending *p)
+{
+	struct channel_msg msg = { .type = CHANNEL_CLAIM };
+
+	p->id = ++w->claims->last_id;
+	p->tries++;
+	msg.id = p->id;
+	msg.claim = p->claim;
+	TAILQ_INSERT_TAIL(&w->claims->waiting, p, link);
+	channel_send(w->channel, &msg, -1);
+}
+
+/* Fills in the claim; NULL, or what is wrong with the request. */
+static const char *
+fill_claim(struct pending *p, const struct ltp_message *m)
+{
+	struct channel_claim *claim = &p->claim;
+
+	claim->has_ext = m->has_ext;
+	p->may_rename = m->has_ext && !m->strict;
+	if (m->name[0] == '\0' && m->has_ext) {
+		names_random(claim->name);
+		p->may_rename = true;
+	} else if (!ltp_name(m->name, claim->name)) {
+		return "a tunnel name is 1 to 63 letters, digits and hyphens, "
+		       "with no hyphen at either end";
+	}
+	if (m->session != NULL && strlen(m->session) <= REGISTRY_LABEL_MAX)
+		strcpy(claim->session, m->session);
+	if (m->secret != NULL && strlen(m->secret) == SESSION_SECRET_LEN) {
+		strcpy(p->offered, m->secret);
+		claim->has_proof = true;
+		hash_text(p->offered, claim->proof);
+	}
+	make_secret(p->fresh);
+	hash_text(p->fresh, claim->secret);
+	hash_text(m->client, claim->client);
+	claim->peer = p->conn.peer;
+	return NULL;
+}
+
+void
+control_start(struct worker *w, struct conn *conn, const struct ltp_message *m)
+{
+	struct pending *p = calloc(1, sizeof(*p));
+	const char *wrong = "the server is out of memory";
+
+	if (p != NULL) {
+		p->conn = *conn;
+		if ((wrong = fill_claim(p, m)) == NULL) {
+			conn->fd = -1;
+			send_claim(w, p);
+			return;
+		}
+		free(p);
+	}
+	serve_client_error(
+	    w, conn, m->has_ext ? "badrequest" : "exception", wrong);
+}
+
+static void
+send_message(struct control *c, const struct ltp_message *m)
+{
+	size_t len;
+	char *text = ltp_format(m, &len);
+
+	if (text != NULL)
+		bufferevent_write(c->bev, text, len);
+	free(text);
+}
+
+/* What one message of the client means; false if the session has ended. */
+static bool
+act(struct control *c, const struct ltp_message *m)
+{
+	struct ltp_message pong = { .type = LTP_PONG };
+	struct session *s = c->session;
+
+	switch (m->type) {
+	case LTP_PONG:
+		return true;
+	case LTP_PING:
+		if (!s->has_ext)
+			break;
+		send_message(c, &pong);
+		return true;
+	case LTP_CLOSE:
+		if (!s->has_ext)
+			break;
+		session_end(s, SESSION_CLOSED, "closed by the client");
+		return false;
+	default:
+		break;
+	}
+	session_end(s, SESSION_LOST, "the client sent what it should not");
+	return false;
+}
+
+/* Takes one frame from the front of the input; false if there is none, or
+ * the session has ended. */
+static bool
+next_message(struct control *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	size_t len = evbuffer_get_length(in), json_len;
+	struct ltp_message m = { 0 };
+	const char *why = "a frame is too long or empty";
+	const uint8_t *head, *all;
+	bool ok;
+
+	if (len < 4 || (head = evbuffer_pullup(in, 4)) == NULL)
+		return false;
+	switch (ltp_frame(head, len, &json_len)) {
+	case LTP_MORE:
+		return false;
+	case LTP_OK:
+		all = evbuffer_pullup(in, (ssize_t)(4 + json_len));
+		if (all != NULL && ltp_parse(&m, LTP_FROM_CLIENT, all + 4,
+				       json_len, &why) == LTP_OK)
+			break;
+		/* FALLTHROUGH */
+	case LTP_BAD:
+		session_end(c->session, SESSION_LOST, why);
+		return false;
+	}
+	evbuffer_drain(in, 4 + json_len);
+	ok = act(c, &m);
+	ltp_message_fini(&m);
+	return ok;
+}
+
+static void
+read_cb(struct bufferevent *bev, void *arg)
+{
+	struct control *c = arg;
+
+	(void)bev;
+	c->was_heard = true;
+	while (next_message(c))
+		;
+}
+
+static void
+event_cb(struct bufferevent *bev, short what, void *arg)
+{
+	struct control *c = arg;
+
+	(void)bev;
+	session_end(c->session, SESSION_LOST,
+	    what & BEV_EVENT_EOF ? "control connection closed"
+				 : "control connection failed");
+}
+
+static void
+tick_cb(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct ltp_message ping = { .type = LTP_PING };
+	struct control *c = arg;
+
+	(void)fd;
+	(void)what;
+	if (c->was_pinged && !c->was_heard) {
+		session_end(c->session, SESSION_SILENT, "heartbeats missed");
+		return;
+	}
+	c->was_pinged = true;
+	c->was_heard = false;
+	send_message(c, &ping);
+	session_tick(c->session);
+}
+
+/* A control connection that is up; NULL without memory. Takes the fd. */
+static struct control *
+control_new(struct session *s, struct conn *conn)
+{
+	struct worker *w = s->worker;
+	struct timeval tv = { .tv_sec = w->config->heartbeat };
+	struct control *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->session = s;
+	c->bev =
+	    bufferevent_socket_new(w->base, conn->fd, BEV_OPT_CLOSE_ON_FREE);
+	c->tick = event_new(w->base, -1, EV_PERSIST, tick_cb, c);
+	if (c->bev == NULL || c->tick == NULL) {
+		control_free(c);
+		return NULL;
+	}
+	net_user_timeout(conn->fd, CONTROL_USER_TIMEOUT_MS);
+	conn->fd = -1;
+	bufferevent_setcb(c->bev, read_cb, NULL, event_cb, c);
+	bufferevent_setwatermark(c->bev, EV_READ, 0, 2 * (LTP_FRAME_MAX + 4));
+	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+	event_add(c->tick, event_base_init_common_timeout(w->base, &tv));
+	return c;
+}
+
+/* The good news: where the tunnel is, and with ext all the rest. */
+static void
+send_welcome(struct control *c, uint16_t port)
+{
+	struct session *s = c->session;
+	const struct config *config = s->worker->config;
+	char host[NET_HOST_MAX + 8], url[NET_HOST_MAX + 16];
+	struct ltp_message m = {
+		.type = LTP_CONTROL_REPLY,
+		.has_ext = s->has_ext,
+		.host = host,
+		.banner = PAGES_AGENT,
+		.concurrency = s->pool.target,
+		.ext_name = s->name,
+		.url = url,
+		.server = PAGES_AGENT,
+		.session = s->label,
+		.secret = s->secret,
+		.heartbeat_s = config->heartbeat,
+		.grace_s = config->grace,
+		.sessions = 1,
+	};
+
+	snprintf(host, sizeof(host), port == 80 ? "%s.%s" : "%s.%s:%u", s->name,
+	    config->domain, port);
+	snprintf(url, sizeof(url), "http://%s", host);
+	send_message(c, &m);
+	log_info("session started tunnel=%s url=%s", s->name, url);
+}
+
+/* The master has granted the session: from here on it is ours. */
+static void
+granted(
+    struct worker *w, struct pending *p, const struct channel_claimed *claimed)
+{
+	struct channel_msg lost = { .type = CHANNEL_DOWN,
+		.down = { claimed->session, CHANNEL_LOST } };
+	uint16_t port = w->ports[p->conn.listener];
+	struct session *s = session_new(w, claimed);
+
+	if (s == NULL) {
+		channel_send(w->channel, &lost, -1);
+		return;
+	}
+	s->has_ext = p->claim.has_ext;
+	s->peer = p->conn.peer;
+	memcpy(s->client, p->claim.client, sizeof(s->client));
+	if (s->has_ext)
+		strcpy(s->secret, claimed->verdict == CHANNEL_RESUMED
+				      ? p->offered
+				      : p->fresh);
+	pool_init(&s->pool,
+	    s->has_ext ? w->config->pool_idle : w->config->pool_idle_old);
+	if ((s->control = control_new(s, &p->conn)) == NULL)
+		session_end(s, SESSION_LOST, "out of memory");
+	else
+		send_welcome(s->control, port);
+}
+
+/* The name is somebody else's: another one, or an error. True if the claim
+ * goes on. */
+static bool
+refused(
+    struct worker *w, struct pending *p, const struct channel_claimed *claimed)
+{
+	if (claimed->verdict == CHANNEL_FULL) {
+		serve_client_error(w, &p->conn,
+		    p->claim.has_ext ? "limit" : "exception",
+		    "the server has no room for another tunnel");
+		return false;
+	}
+	if (p->may_rename && p->tries < CONTROL_NAME_TRIES) {
+		names_random(p->claim.name);
+		send_claim(w, p);
+		return true;
+	}
+	serve_client_error(w, &p->conn, "unavailable",
+	    "this name is in use by another client");
+	return false;
+}
+
+void
+control_claimed(
+    struct worker *w, uint32_t id, const struct channel_claimed *claimed)
+{
+	struct pending *p = TAILQ_FIRST(&w->claims->waiting);
+
+	if (p == NULL || p->id != id) {
+		log_error("the master answered a claim that was not next");
+		return;
+	}
+	TAILQ_REMOVE(&w->claims->waiting, p, link);
+	if (claimed->verdict == CHANNEL_GRANTED ||
+	    claimed->verdict == CHANNEL_RESUMED)
+		granted(w, p, claimed);
+	else if (refused(w, p, claimed))
+		return;
+	pending_free(p);
+}
+
+void
+control_concurrency(struct control *c, unsigned n)
+{
+	struct ltp_message m = { .type = LTP_CONCURRENCY, .concurrency = n };
+
+	send_message(c, &m);
+}
+
+void
+control_reconnect(struct session *s, unsigned ms)
+{
+	struct ltp_message m = { .type = LTP_RECONNECT, .reconnect_ms = ms };
+
+	if (s->has_ext)
+		send_message(s->control, &m);
+}
+
+/* The event goes out by way of a drain, so that it arrives before the end. */
+void
+control_close(struct control *c, const char *why)
+{
+	struct ltp_message m = { .type = LTP_CLOSE, .text = why };
+	size_t len;
+	char *text;
+	int fd;
+
+	if (c == NULL)
+		return;
+	fd = bufferevent_getfd(c->bev);
+	bufferevent_setfd(c->bev, -1);
+	text = c->session->has_ext ? ltp_format(&m, &len) : NULL;
+	drain_start(
+	    c->session->worker->drains, fd, text, text == NULL ? 0 : len);
+	free(text);
+	control_free(c);
+}
+
+void
+control_free(struct control *c)
+{
+	if (c == NULL)
+		return;
+	if (c->bev != NULL)
+		bufferevent_free(c->bev);
+	if (c->tick != NULL)
+		event_free(c->tick);
+	free(c);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The shared memory behind the counters; the master makes it before its first
+ * fork and every process keeps the one mapping. It is writable by all, unlike
+ * the registry: each row has another writer, and rows are too small for pages
+ * of their own. So a worker gone bad can spoil figures, and nothing must be
+ * decided by them that matters to anybody's safety.
+ */
+#define _GNU_SOURCE
+
+#include "server/counters.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct counters_worker) % 64 == 0 &&
+		   sizeof(struct counters_session) % 64 == 0,
+    "no two rows share a cache line");
+
+struct counters {
+	size_t workers_n;
+	size_t sessions_n;
+	size_t len; /* of the mapping */
+	struct counters_worker *workers;
+	struct counters_session *sessions;
+};
+
+/* Zeroed memory that forked children share. Nobody can shrink it under us;
+ * the descriptor is not needed once it is mapped. */
+static void *
+share(size_t len)
+{
+	int fd =
+	    memfd_create("ltserver-counters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	void *map = MAP_FAILED;
+	int saved_errno;
+
+	if (fd == -1)
+		return MAP_FAILED;
+	if (ftruncate(fd, (off_t)len) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) ==
+		0)
+		map =
+		    mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	saved_errno = errno;
+	close(fd);
+	errno = saved_errno;
+	return map;
+}
+
+struct counters *
+counters_new(size_t workers, size_t sessions)
+{
+	struct counters *c = calloc(1, sizeof(*c));
+	void *map;
+
+	if (c == NULL)
+		return NULL;
+	c->workers_n = workers;
+	c->sessions_n = sessions;
+	c->len =
+	    workers * sizeof(*c->workers) + sessions * sizeof(*c->sessions);
+	map = share(c->len);
+	if (map == MAP_FAILED) {
+		free(c);
+		return NULL;
+	}
+	c->workers = map;
+	c->sessions = (void *)(c->workers + workers);
+	return c;
+}
+
+void
+counters_free(struct counters *c)
+{
+	if (c == NULL)
+		return;
+	munmap(c->workers, c->len);
+	free(c);
+}
+
+struct counters_worker *
+counters_worker(struct counters *c, size_t slot)
+{
+	assert(slot < c->workers_n);
+	return &c->workers[slot];
+}
+
+struct counters_session *
+counters_session(struct counters *c, size_t slot)
+{
+	assert(slot < c->sessions_n);
+	return &c->sessions[slot];
+}
+
+size_t
+counters_workers(const struct counters *c)
+{
+	return c->workers_n;
+}
+
+void
+counters_worker_gone(struct counters *c, size_t slot)
+{
+	struct counters_worker *w = counters_worker(c, slot);
+
+	counter_set(&w->ready, 0);
+	counter_set(&w->sessions, 0);
+	counter_set(&w->half_made, 0);
+	counter_set(&w->parked, 0);
+	counter_set(&w->queued, 0);
+	counter_set(&w->idle, 0);
+	counter_set(&w->joined, 0);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Counters and gauges in shared memory: a row a worker slot, a row a session
+ * slot, each on cache lines of its own. A row has one writer: the worker, or
+ * the owner of the session (the master once that worker is dead). Everybody
+ * reads without a lock. They survive the replacement of a worker.
+ */
+#ifndef LT_SERVER_COUNTERS_H
+#define LT_SERVER_COUNTERS_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef _Atomic uint64_t counter;
+
+struct counters_worker {
+	/* Gauges; the master sets them to 0 when the worker is dead. */
+	alignas(64) counter ready; /* 1: may be handed connections */
+	counter sessions;
+	counter half_made;  /* being classified */
+	counter parked;	    /* waiting for a tunnel to come back */
+	counter queued;	    /* waiting for a proxy connection */
+	counter idle;	    /* proxy connections in pools */
+	counter joined;
+
+	/* Counters. */
+	counter accepted;
+	counter handed_out; /* to other workers */
+	counter handed_in;
+	counter visitors;   /* visitor connections that were joined */
+	counter refused;    /* visitor connections answered with a page */
+	counter bytes_in;   /* visitor to local service */
+	counter bytes_out;
+};
+
+struct counters_session {
+	alignas(64) counter visitors;
+	counter idle;
+	counter busy;
+	counter queued;
+	counter bytes_in;
+	counter bytes_out;
+};
+
+struct counters;
+
+/* Made by the master before the first fork; inherited. NULL with errno. */
+struct counters *counters_new(size_t workers, size_t sessions);
+void counters_free(struct counters *);
+
+/* A row; the slot must be in range. */
+struct counters_worker *counters_worker(struct counters *, size_t slot);
+struct counters_session *counters_session(struct counters *, size_t slot);
+size_t counters_workers(const struct counters *);
+
+/* The master, about a worker that is dead: its gauges become 0. */
+void counters_worker_gone(struct counters *, size_t slot);
+
+/* For the one writer of a row: no locked instruction is needed. */
+static inline void
+counter_add(counter *c, int64_t n)
+{
+	atomic_store_explicit(c,
+	    atomic_load_explicit(c, memory_order_relaxed) + (uint64_t)n,
+	    memory_order_relaxed);
+}
+
+static inline void
+counter_set(counter *c, uint64_t n)
+{
+	atomic_store_explicit(c, n, memory_order_relaxed);
+}
+
+static inline uint64_t
+counter_get(const counter *c)
+{
+	return atomic_load_explicit(c, memory_order_relaxed);
+}
+
+#endif

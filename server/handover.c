@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/handover.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "server/arrival.h"
+#include "server/serve.h"
+#include "server/session.h"
+#include "server/worker.h"
+
+#define HANDOVER_RETRY_MS 20
+#define HANDOVER_BURST	  64 /* taken in one turn of the loop */
+
+/* One that did not fit into its inbox yet. */
+struct waiting {
+	TAILQ_ENTRY(waiting) link;
+	struct inbox_msg msg;
+	uint32_t slot;
+};
+
+struct handover {
+	struct worker *worker;
+	struct event *receive;
+	struct event *retry;
+	TAILQ_HEAD(, waiting) waiting; /* in order */
+};
+
+/* A connection that could not be handed over in time, or ever. */
+static void
+fail(struct worker *w, struct inbox_msg *msg, const char *why)
+{
+	if (msg->kind == INBOX_VISITOR)
+		serve_refused(w, &msg->conn, NULL, 503, why);
+	else
+		serve_bad_client(w, &msg->conn, why);
+}
+
+/* One attempt; false if it has to wait. */
+static bool
+attempt(struct worker *w, uint32_t slot, struct inbox_msg *msg)
+{
+	switch (inbox_send(w->inbox, slot, msg)) {
+	case FDPASS_OK:
+		counter_add(&w->count->handed_out, 1);
+		return true;
+	case FDPASS_AGAIN:
+		return false;
+	default:
+		log_error("hand-over to worker %u: %s", slot, strerror(errno));
+		fail(w, msg, "the server could not hand the connection over");
+		return true;
+	}
+}
+
+static void
+retry_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct handover *h = arg;
+	struct worker *w = h->worker;
+	struct timeval tv = clock_span(HANDOVER_RETRY_MS);
+	uint64_t limit = w->config->queue_timeout * 1000ull, now = clock_ms();
+	struct waiting *p;
+
+	(void)fd;
+	(void)what;
+	while ((p = TAILQ_FIRST(&h->waiting)) != NULL) {
+		if (now - p->msg.conn.accepted_ms > limit)
+			fail(w, &p->msg, "the server is overloaded");
+		else if (!attempt(w, p->slot, &p->msg))
+			break;
+		TAILQ_REMOVE(&h->waiting, p, link);
+		free(p);
+	}
+	if (p != NULL)
+		evtimer_add(h->retry, &tv);
+}
+
+/* A connection from another worker. Its session may have ended since. */
+static void
+received(struct worker *w, struct inbox_msg *msg)
+{
+	struct session *s = session_find(w->sessions, msg->session);
+
+	counter_add(&w->count->handed_in, 1);
+	if (msg->conn.hops > HANDOVER_HOPS_MAX)
+		fail(w, msg, "the tunnel moved too often");
+	else if (msg->kind == INBOX_VISITOR && s != NULL)
+		session_visitor(s, &msg->conn);
+	else
+		arrival_start(w, &msg->conn);
+}
+
+static void
+receive_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct inbox_msg msg;
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < HANDOVER_BURST; i++) {
+		switch (inbox_recv(w->inbox, w->slot, &msg)) {
+		case FDPASS_OK:
+			received(w, &msg);
+			break;
+		case FDPASS_LOST:
+			log_error("a connection handed over was lost: out of "
+				  "descriptors");
+			break;
+		case FDPASS_BAD:
+			log_error("nonsense in the inbox was dropped");
+			break;
+		default:
+			return;
+		}
+	}
+}
+
+struct handover *
+handover_new(struct worker *w)
+{
+	struct handover *h = log_must_alloc(1, sizeof(*h));
+
+	h->worker = w;
+	TAILQ_INIT(&h->waiting);
+	h->retry = evtimer_new(w->base, retry_cb, h);
+	h->receive = event_new(w->base, inbox_fd(w->inbox, w->slot),
+	    EV_READ | EV_PERSIST, receive_cb, w);
+	if (h->retry == NULL || h->receive == NULL ||
+	    event_add(h->receive, NULL) == -1)
+		fatal("cannot wait on the inbox");
+	return h;
+}
+
+void
+handover_free(struct handover *h)
+{
+	struct waiting *p;
+
+	if (h == NULL)
+		return;
+	while ((p = TAILQ_FIRST(&h->waiting)) != NULL) {
+		TAILQ_REMOVE(&h->waiting, p, link);
+		conn_close(&p->msg.conn);
+		free(p);
+	}
+	event_free(h->receive);
+	event_free(h->retry);
+	free(h);
+}
+
+void
+handover_send(struct worker *w, uint32_t slot, struct inbox_msg *msg)
+{
+	struct timeval tv = clock_span(HANDOVER_RETRY_MS);
+	struct handover *h = w->handover;
+	struct waiting *p;
+
+	msg->conn.hops++;
+	/* Those that wait already go first. */
+	if (TAILQ_EMPTY(&h->waiting) && attempt(w, slot, msg))
+		return;
+	if ((p = malloc(sizeof(*p))) == NULL) {
+		fail(w, msg, "the server is out of memory");
+		return;
+	}
+	p->msg = *msg;
+	msg->conn.fd = -1;
+	p->slot = slot;
+	TAILQ_INSERT_TAIL(&h->waiting, p, link);
+	if (!evtimer_pending(h->retry, NULL))
+		evtimer_add(h->retry, &tv);
+}

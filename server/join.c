@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/join.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/drain.h"
+#include "common/log.h"
+#include "common/page.h"
+#include "common/relay.h"
+#include "server/account.h"
+#include "server/pages.h"
+#include "server/visitor.h"
+#include "server/worker.h"
+
+struct join {
+	LIST_ENTRY(join) link;	 /* while there is a session */
+	struct session *session; /* NULL once it is gone */
+	struct worker *worker;
+	struct conn visitor; /* A of the relay */
+	struct conn proxy;   /* B */
+	struct relay *relay;
+	struct visitor inspector;
+	struct event *cut; /* limits VISITOR_CUT; made when needed */
+	bool has_page;	   /* we answered for the local service */
+	char name[LTP_NAME_MAX + 1];
+};
+
+/* The books: the log line and the counters. */
+static void
+account(struct join *j, int status, const char *reason)
+{
+	struct worker *w = j->worker;
+	struct account a = {
+		.tunnel = j->name,
+		.visitor = j->visitor.peer,
+		.client = j->proxy.peer,
+		.accepted_ms = j->visitor.accepted_ms,
+		.bytes_in = relay_bytes(j->relay, RELAY_A_TO_B),
+		.bytes_out = relay_bytes(j->relay, RELAY_B_TO_A),
+		.status = status,
+		.reason = reason,
+	};
+
+	account_visitor(&a);
+	counter_add(&w->count->joined, -1);
+	counter_add(&w->count->bytes_in, (int64_t)a.bytes_in);
+	counter_add(&w->count->bytes_out, (int64_t)a.bytes_out);
+	if (j->session == NULL)
+		return;
+	counter_add(&j->session->count->busy, -1);
+	counter_add(&j->session->count->bytes_in, (int64_t)a.bytes_in);
+	counter_add(&j->session->count->bytes_out, (int64_t)a.bytes_out);
+}
+
+/* The one door out. */
+static void
+join_close(struct join *j, int status, const char *reason)
+{
+	account(j, status, reason);
+	if (j->session != NULL)
+		LIST_REMOVE(j, link);
+	if (j->cut != NULL)
+		event_free(j->cut);
+	relay_free(j->relay);
+	conn_close(&j->visitor);
+	conn_close(&j->proxy);
+	free(j);
+}
+
+/* Ends the visitor with a page in place of the answer that will not come. */
+static void
+close_with_page(struct join *j, int status, const char *why)
+{
+	pages_error_read(j->worker->pages, &j->visitor.fd, status, why,
+	    j->inspector.wants_html);
+	join_close(j, status, why);
+}
+
+/* Ends the visitor gently, whatever he has still to say. */
+static void
+close_drained(struct join *j, int status, const char *why)
+{
+	drain_start(j->worker->drains, j->visitor.fd, NULL, 0);
+	j->visitor.fd = -1;
+	join_close(j, status, why);
+}
+
+static void
+close_with_reset(struct join *j, struct conn *whom, const char *why)
+{
+	net_reset_on_close(whom->fd);
+	join_close(j, 0, why);
+}
+
+static void
+done(void *arg, enum relay_end end)
+{
+	struct join *j = arg;
+
+	switch (end) {
+	case RELAY_END_INSPECTOR:
+		close_with_page(j, j->inspector.status, j->inspector.why);
+		return;
+	case RELAY_END_EOF:
+		if (j->inspector.state == VISITOR_CUT)
+			close_drained(j, 0, j->inspector.why);
+		else if (j->has_page)
+			close_drained(j, 502, "closed without an answer");
+		else
+			join_close(j, 0, "finished");
+		return;
+	case RELAY_END_RESET_A:
+		close_with_reset(j, &j->proxy, "reset by the visitor");
+		return;
+	case RELAY_END_RESET_B:
+		if (j->has_page)
+			close_drained(j, 502, "reset without an answer");
+		else if (relay_bytes(j->relay, RELAY_B_TO_A) == 0)
+			close_with_page(j, 502,
+			    "the tunnel's client dropped the connection");
+		else
+			close_with_reset(j, &j->visitor, "reset by the client");
+		return;
+	case RELAY_END_NO_MEMORY:
+		close_with_reset(j, &j->visitor, "out of memory");
+		return;
+	}
+}
+
+/* The proxy connection has ended without a word: the visitor is told so. */
+static void
+answer_for(struct join *j, struct evbuffer *out)
+{
+	struct page page = {
+		.status = 502,
+		.title = page_reason(502),
+		.text = "The local service closed the connection without an "
+			"answer.",
+		.agent = PAGES_AGENT,
+		.html = j->inspector.wants_html,
+	};
+
+	page_format(&page, out);
+	j->has_page = true;
+}
+
+static void
+cut_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct join *j = arg;
+
+	(void)fd;
+	(void)what;
+	close_drained(j, 0, j->inspector.why);
+}
+
+/* What the visitor pipelined is not served; what is on its way is, for as
+ * long as VISITOR_CUT_MS. */
+static void
+limit_cut(struct join *j)
+{
+	struct timeval tv = clock_span(VISITOR_CUT_MS);
+
+	if (j->cut != NULL)
+		return;
+	j->cut = evtimer_new(j->worker->base, cut_cb, j);
+	if (j->cut != NULL)
+		evtimer_add(j->cut, &tv);
+}
+
+static void
+inspect(void *arg, struct relay_view *v)
+{
+	struct join *j = arg;
+
+	if (v->dir == RELAY_A_TO_B) {
+		visitor_inspect(&j->inspector, v);
+		if (j->inspector.state == VISITOR_CUT)
+			limit_cut(j);
+	} else if (v->is_eof && v->len == 0 &&
+		   relay_bytes(j->relay, RELAY_B_TO_A) == 0) {
+		answer_for(j, v->out);
+	} else if (j->inspector.state == VISITOR_HELD) {
+		visitor_inspect(&j->inspector, v);
+	} else {
+		v->opaque = RELAY_ALL;
+	}
+}
+
+/* {"proxy": true}; -1 if the connection is dead. MSG_MORE: the request
+ * follows at once and goes out in the same segment. */
+static int
+send_reply(const struct session *s, const struct conn *visitor, int fd)
+{
+	char peer[NET_TEXT_MAX];
+	struct ltp_message m = {
+		.type = LTP_PROXY_REPLY,
+		.has_ext = s->has_ext,
+		.peer = net_addr_text(&visitor->peer, peer),
+		.scheme = "http",
+	};
+	size_t len;
+	char *text = ltp_format(&m, &len);
+	ssize_t n;
+
+	if (text == NULL)
+		return -1;
+	n = send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
+	free(text);
+	return n == (ssize_t)len ? 0 : -1;
+}
+
+static void
+count(const struct session *s)
+{
+	counter_add(&s->count->visitors, 1);
+	counter_add(&s->count->busy, 1);
+	counter_add(&s->worker->count->visitors, 1);
+	counter_add(&s->worker->count->joined, 1);
+}
+
+bool
+join_start(struct session *s, struct conn *visitor, struct conn *proxy)
+{
+	static const struct relay_ops ops = { .inspect = inspect,
+		.done = done };
+	struct worker *w = s->worker;
+	struct join *j;
+
+	if ((j = calloc(1, sizeof(*j))) == NULL ||
+	    (j->relay = relay_new(
+		 w->relays, visitor->fd, proxy->fd, &ops, j)) == NULL ||
+	    send_reply(s, visitor, proxy->fd) == -1) {
+		if (j != NULL)
+			relay_free(j->relay);
+		free(j);
+		conn_close(proxy);
+		return false;
+	}
+	/* From here on a side that reads slowly is not a dead one. */
+	net_user_timeout(proxy->fd, 0);
+	j->session = s;
+	j->worker = w;
+	j->visitor = conn_take(visitor);
+	j->proxy = conn_take(proxy);
+	memcpy(j->name, s->name, sizeof(j->name));
+	j->inspector = (struct visitor){
+		.name = j->name,
+		.domain = w->config->domain,
+		.scheme = "http",
+		.port = w->ports[j->visitor.listener],
+		.forwarded = w->config->forwarded,
+		.peer = j->visitor.peer,
+	};
+	visitor_init(&j->inspector, j->relay);
+	relay_inspect(j->relay, RELAY_B_TO_A);
+	LIST_INSERT_HEAD(&s->joins, j, link);
+	count(s);
+	if (relay_start(j->relay) == -1)
+		close_with_page(j, 503, "the server is out of memory");
+	return true;
+}
+
+void
+join_leave_all(struct join_list *joins, bool end)
+{
+	struct join *j;
+
+	while ((j = LIST_FIRST(joins)) != NULL) {
+		LIST_REMOVE(j, link);
+		counter_add(&j->session->count->busy, -1);
+		j->session = NULL;
+		if (!end)
+			continue;
+		if (relay_bytes(j->relay, RELAY_B_TO_A) == 0)
+			close_with_page(
+			    j, 504, "the tunnel's client went silent");
+		else
+			close_with_reset(
+			    j, &j->visitor, "the tunnel's client went silent");
+	}
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/listener.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#define LISTENER_BURST	  32  /* accepted in one turn of the loop */
+#define LISTENER_PAUSE_MS 200 /* after EMFILE and its like */
+
+struct listener {
+	struct listener_set *set;
+	struct event *ev;
+	int fd;
+	uint16_t index;
+};
+
+struct listener_set {
+	struct listener *each;
+	size_t n;
+	struct event *resume;
+	uint64_t said_ms; /* when a pause was last logged */
+	listener_fn *accepted;
+	void *arg;
+};
+
+static void
+resume_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener_set *set = arg;
+
+	(void)fd;
+	(void)what;
+	for (size_t i = 0; i < set->n; i++)
+		event_add(set->each[i].ev, NULL);
+}
+
+/* Stops accepting for a moment and says why, once a second at most. */
+static void
+pause_all(struct listener_set *set, int error)
+{
+	struct timeval tv = clock_span(LISTENER_PAUSE_MS);
+	uint64_t now = clock_ms();
+
+	for (size_t i = 0; i < set->n; i++)
+		event_del(set->each[i].ev);
+	evtimer_add(set->resume, &tv);
+	if (now - set->said_ms < 1000)
+		return;
+	set->said_ms = now;
+	log_error("accept paused: %s", strerror(error));
+}
+
+static void
+accept_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+	struct conn c = { .listener = l->index };
+
+	(void)what;
+	for (int i = 0; i < LISTENER_BURST; i++) {
+		c.fd = net_accept(fd, &c.peer);
+		if (c.fd != -1) {
+			c.accepted_ms = clock_ms();
+			l->set->accepted(l->set->arg, &c);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+		    errno == ENOMEM)
+			pause_all(l->set, errno);
+		/* Anything else is about one caller, who is gone. */
+		return;
+	}
+}
+
+struct listener_set *
+listener_set_new(struct event_base *base, const int *fds, size_t n,
+    listener_fn *accepted, void *arg)
+{
+	struct listener_set *set = log_must_alloc(1, sizeof(*set));
+
+	set->each = log_must_alloc(n, sizeof(*set->each));
+	set->n = n;
+	set->accepted = accepted;
+	set->arg = arg;
+	set->resume = evtimer_new(base, resume_cb, set);
+	for (size_t i = 0; i < n; i++) {
+		struct listener *l = &set->each[i];
+
+		l->set = set;
+		l->fd = fds[i];
+		l->index = (uint16_t)i;
+		l->ev =
+		    event_new(base, l->fd, EV_READ | EV_PERSIST, accept_cb, l);
+		if (l->ev == NULL || event_add(l->ev, NULL) == -1)
+			fatal("cannot wait on a listener");
+	}
+	if (set->resume == NULL)
+		fatal("out of memory");
+	return set;
+}
+
+void
+listener_set_free(struct listener_set *set)
+{
+	if (set == NULL)
+		return;
+	for (size_t i = 0; i < set->n; i++) {
+		event_free(set->each[i].ev);
+		close(set->each[i].fd);
+	}
+	event_free(set->resume);
+	free(set->each);
+	free(set);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Accepts connections on the listening sockets, which all workers share. Out
+ * of descriptors or memory it pauses instead of spinning: callers wait in
+ * the backlog meanwhile.
+ */
+#ifndef LT_SERVER_LISTENER_H
+#define LT_SERVER_LISTENER_H
+
+#include <stddef.h>
+
+#include "server/conn.h"
+
+struct event_base;
+struct listener_set;
+
+typedef void listener_fn(void *arg, struct conn *);
+
+/* Takes over the descriptors; conn.listener is the index in `fds`. Fatal
+ * without memory. */
+struct listener_set *listener_set_new(
+    struct event_base *, const int *fds, size_t n, listener_fn *, void *arg);
+
+/* Closes them. NULL is fine. */
+void listener_set_free(struct listener_set *);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * ltserver: the command line.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "server/config.h"
+#include "server/master.h"
+
+#define MAIN_CONFIG "/etc/localtunnel/ltserver.conf"
+#define MAIN_USAGE  2 /* exit code */
+
+struct main_option {
+	const char *name;
+	const char *argument; /* NULL: none */
+	const char *key;      /* the setting that it is short for, or NULL */
+	const char *help;
+	char letter;
+};
+
+static const struct main_option options[] = {
+	{ "config", "FILE", NULL, "read FILE instead of " MAIN_CONFIG, 'c' },
+	{ "domain", "DOMAIN", "domain",
+	    "base domain; tunnels are NAME.DOMAIN (default localhost)", 'd' },
+	{ "listen", "[HOST:]PORT", "listen",
+	    "where to listen, may be repeated; PORT alone is loopback;\n"
+	    "0 picks a free port (default 8000 on 127.0.0.1 and [::1])",
+	    'l' },
+	{ "workers", "N", "workers", "worker processes (default: one per core)",
+	    'w' },
+	{ "option", "KEY=VALUE", NULL, "any setting of ltserver.conf(5)", 'o' },
+	{ "foreground", NULL, NULL,
+	    "stay in the foreground, log to standard error", 'f' },
+	{ "test", NULL, NULL, "check the configuration and exit", 't' },
+	{ "verbose", NULL, NULL, "log more (log-level = debug)", 'v' },
+	{ "version", NULL, NULL, "print the version and exit", 'V' },
+	{ "help", NULL, NULL, "print this and exit", 'h' },
+};
+
+#define OPTIONS_N (sizeof(options) / sizeof(options[0]))
+
+static void
+print_help(void)
+{
+	printf("usage: ltserver [-ftvV] [-c FILE] [-d DOMAIN] "
+	       "[-l [HOST:]PORT]...\n"
+	       "                [-w WORKERS] [-o KEY=VALUE]...\n\n"
+	       "The server of localtunnel: visitors of NAME.DOMAIN reach the "
+	       "local\nservice of whoever runs `ltclient -s NAME`.\n\n");
+	for (size_t i = 0; i < OPTIONS_N; i++) {
+		const struct main_option *o = &options[i];
+		const char *line = o->help, *end;
+		char left[40];
+
+		snprintf(left, sizeof(left), "-%c, --%s %s", o->letter, o->name,
+		    o->argument == NULL ? "" : o->argument);
+		for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+			printf("  %-26s %.*s\n", left, (int)(end - line), line);
+			left[0] = '\0';
+		}
+		printf("  %-26s %s\n", left, line);
+	}
+	printf("\nTry it: ltserver -f, then in another terminal\n"
+	       "  ltclient -S http://localhost:8000 5000\n"
+	       "See ltserver(8) and ltserver.conf(5).\n");
+}
+
+/* What getopt_long needs, from the table. */
+static void
+make_getopt(char *letters, struct option *longs)
+{
+	for (size_t i = 0; i < OPTIONS_N; i++) {
+		const struct main_option *o = &options[i];
+
+		*letters++ = o->letter;
+		if (o->argument != NULL)
+			*letters++ = ':';
+		longs[i] = (struct option){ o->name, o->argument != NULL, NULL,
+			o->letter };
+	}
+	*letters = '\0';
+}
+
+static _Noreturn void
+usage(const char *why)
+{
+	fprintf(stderr, "ltserver: %s\nTry `ltserver --help`.\n", why);
+	exit(MAIN_USAGE);
+}
+
+static void
+set(struct config *config, const char *key, const char *value)
+{
+	char why[256];
+
+	if (config_set(config, key, value, why, sizeof(why)) == -1)
+		usage(why);
+}
+
+/* -o KEY=VALUE */
+static void
+set_pair(struct config *config, char *pair)
+{
+	char *value = strchr(pair, '=');
+
+	if (value == NULL)
+		usage("-o wants KEY=VALUE");
+	*value++ = '\0';
+	set(config, pair, value);
+}
+
+static const char *
+key_of(int letter)
+{
+	for (size_t i = 0; i < OPTIONS_N; i++)
+		if (options[i].letter == letter)
+			return options[i].key;
+	return NULL;
+}
+
+/* One option; true if it asks to check only. The file was read before, since
+ * the command line goes over it. */
+static bool
+take_option(struct config *config, int letter, char *value)
+{
+	switch (letter) {
+	case 'o':
+		set_pair(config, value);
+		break;
+	case 'f':
+		config->foreground = true;
+		break;
+	case 't':
+		return true;
+	case 'v':
+		set(config, "log-level", "debug");
+		break;
+	case 'c':
+		break;
+	default:
+		set(config, key_of(letter), value);
+	}
+	return false;
+}
+
+/* First round over the command line: what comes before all settings. */
+static const char *
+find_file(
+    int argc, char **argv, const char *letters, const struct option *longs)
+{
+	const char *file = NULL;
+	int letter;
+
+	while ((letter = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		switch (letter) {
+		case 'h':
+			print_help();
+			exit(0);
+		case 'V':
+			printf("ltserver " LT_VERSION "\n");
+			exit(0);
+		case '?':
+			fprintf(stderr, "Try `ltserver --help`.\n");
+			exit(MAIN_USAGE);
+		case 'c':
+			file = optarg;
+			break;
+		}
+	}
+	if (optind < argc)
+		usage("no arguments are expected, only options");
+	return file;
+}
+
+/* The file, then the command line over it; true if only to be checked. */
+static bool
+configure(struct config *config, int argc, char **argv)
+{
+	char letters[2 * OPTIONS_N + 1], why[256];
+	struct option longs[OPTIONS_N + 1] = { { 0 } };
+	const char *file;
+	bool test = false;
+	int letter;
+
+	make_getopt(letters, longs);
+	file = find_file(argc, argv, letters, longs);
+	if (config_read(
+		config, file == NULL ? MAIN_CONFIG : file, file != NULL) == -1)
+		exit(1);
+	optind = 0;
+	while ((letter = getopt_long(argc, argv, letters, longs, NULL)) != -1)
+		test |= take_option(config, letter, optarg);
+	if (config_finish(config, why, sizeof(why)) == -1)
+		usage(why);
+	return test;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct config *config = config_new();
+	struct master *master;
+	int code;
+
+	if (configure(config, argc, argv)) {
+		printf("the configuration is good\n");
+		config_free(config);
+		return 0;
+	}
+	/* What is wrong with the listeners is said on the terminal. */
+	log_open("ltserver", LOG_TO_STDERR, config->log_level);
+	master = master_new(config);
+	if (!config->foreground) {
+		log_open("ltserver", LOG_TO_SYSLOG, config->log_level);
+		if (daemon(0, 0) == -1)
+			fatal("cannot go into the background");
+	}
+	code = master_run(master);
+	config_free(config);
+	return code;
+}

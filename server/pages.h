@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What ltserver itself answers to visitors: error pages, the landing page,
+ * /meta/backend, /meta/version and /meta/metrics on the base domain. The
+ * connection is unread; its head is looked at again to learn whether a
+ * browser asks. It ends after the answer, decently (common/drain.h).
+ */
+#ifndef LT_SERVER_PAGES_H
+#define LT_SERVER_PAGES_H
+
+#include "common/http.h"
+#include "server/conn.h"
+
+struct config;
+struct counters;
+struct drain_set;
+struct pages;
+struct registry;
+
+#define PAGES_AGENT "ltserver/" LT_VERSION
+
+/* Everything is borrowed. `ports` are those under which the public reaches
+ * the listeners, by index. */
+struct pages *pages_new(const struct config *, const struct registry *,
+    struct counters *, struct drain_set *, const uint16_t *ports);
+void pages_free(struct pages *);
+
+/*
+ * Answers with an error page: 400, 404, 405, 408, 421, 431, 502, 503 (with
+ * Retry-After), 504. `why` is one sentence for whoever reads the page. Takes
+ * the descriptor out of *conn.
+ */
+void pages_error(struct pages *, struct conn *, int status, const char *why);
+
+/* The same on a connection whose head was read already. */
+void pages_error_read(
+    struct pages *, int *fd, int status, const char *why, bool html);
+
+/* Serves a request for the base domain. The head was peeked, not read. */
+void pages_base(struct pages *, struct conn *, const struct http_head *);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/pool.h"
+
+#include <stdlib.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "server/counters.h"
+#include "server/session.h"
+#include "server/worker.h"
+
+/* An idle peer that is gone without a word is given up after this. */
+#define POOL_USER_TIMEOUT_MS 30000
+
+struct proxy {
+	TAILQ_ENTRY(proxy) link;
+	struct session *session;
+	struct conn conn;
+	struct event ev;
+};
+
+/* Takes one out and frees it; the connection goes to *conn. */
+static void
+leave(struct proxy *p, struct conn *conn)
+{
+	struct session *s = p->session;
+
+	event_del(&p->ev);
+	TAILQ_REMOVE(&s->pool.idle, p, link);
+	s->pool.n--;
+	counter_add(&s->count->idle, -1);
+	counter_add(&s->worker->count->idle, -1);
+	*conn = conn_take(&p->conn);
+	free(p);
+}
+
+/* It has ended, or it spoke, which is not its turn. */
+static void
+proxy_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn conn;
+
+	(void)fd;
+	(void)what;
+	leave(arg, &conn);
+	conn_close(&conn);
+}
+
+void
+pool_init(struct pool *pool, unsigned target)
+{
+	TAILQ_INIT(&pool->idle);
+	pool->n = 0;
+	pool->target = target;
+	pool->is_short = false;
+}
+
+bool
+pool_put(struct session *s, struct conn *conn)
+{
+	struct proxy *p;
+
+	if (s->pool.n >= s->pool.target || (p = calloc(1, sizeof(*p))) == NULL)
+		return false;
+	event_assign(&p->ev, s->worker->base, conn->fd,
+	    EV_READ | EV_CLOSED | EV_ET, proxy_cb, p);
+	if (event_add(&p->ev, NULL) == -1) {
+		free(p);
+		return false;
+	}
+	net_user_timeout(conn->fd, POOL_USER_TIMEOUT_MS);
+	p->session = s;
+	p->conn = conn_take(conn);
+	TAILQ_INSERT_HEAD(&s->pool.idle, p, link);
+	s->pool.n++;
+	counter_add(&s->count->idle, 1);
+	counter_add(&s->worker->count->idle, 1);
+	return true;
+}
+
+bool
+pool_take(struct session *s, struct conn *conn)
+{
+	struct proxy *p = TAILQ_FIRST(&s->pool.idle);
+
+	if (p == NULL)
+		return false;
+	leave(p, conn);
+	return true;
+}
+
+void
+pool_trim(struct session *s, unsigned n)
+{
+	struct conn conn;
+
+	while (s->pool.n > n) {
+		leave(TAILQ_LAST(&s->pool.idle, proxy_list), &conn);
+		conn_close(&conn);
+	}
+}

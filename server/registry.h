@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The table of tunnels and their sessions, in shared memory. The master
+ * alone writes it; workers have it mapped read-only and read without a lock.
+ *
+ * Rows never move. Each row has a version that is odd while it is written;
+ * a reader copies the row and takes the copy only if the version was even and
+ * the same before and after. Names hash to fixed buckets, chained by row
+ * number; a reader that finds nothing looks at the table's change counter and
+ * searches again if it has moved meanwhile. Everything read from shared
+ * memory is bounds-checked before use.
+ *
+ * References between processes are (slot, generation), never pointers. The
+ * generation of a slot changes whenever what it refers to becomes something
+ * else: a tunnel row reused, a session that got a new owner or lost it.
+ */
+#ifndef LT_SERVER_REGISTRY_H
+#define LT_SERVER_REGISTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/ltp.h"
+#include "common/net.h"
+
+#define REGISTRY_HASH_LEN  32 /* SHA-256 */
+#define REGISTRY_LABEL_MAX 24 /* a session's name on the wire */
+#define REGISTRY_NO_WORKER UINT32_MAX
+
+struct registry;
+
+/* Nothing has generation 0. */
+struct registry_ref {
+	uint32_t slot;
+	uint32_t generation;
+};
+
+static inline bool
+registry_ref_same(struct registry_ref a, struct registry_ref b)
+{
+	return a.slot == b.slot && a.generation == b.generation;
+}
+
+/* Copies of rows, as readers get them. */
+struct registry_tunnel {
+	struct registry_ref ref;
+	char name[LTP_NAME_MAX + 1];
+	struct registry_ref session; /* the one behind it */
+	uint64_t grace_end_ms; /* 0 while a session is live; else clock_ms()
+				  until which the name is held */
+};
+
+struct registry_session {
+	struct registry_ref ref;
+	struct registry_ref tunnel;
+	char label[REGISTRY_LABEL_MAX + 1]; /* a DNS label; holds the slot and
+					       random bits */
+	uint32_t worker; /* slot of its owner or REGISTRY_NO_WORKER */
+	bool has_ext;
+	/* SHA-256 of what a claim brings as proof, so that nobody who reads
+	 * the table can claim with it. */
+	uint8_t secret[REGISTRY_HASH_LEN];
+	uint8_t client[REGISTRY_HASH_LEN]; /* the same of the client string */
+	struct net_addr peer;		   /* of the control connection */
+};
+
+/*
+ * Master: makes the table, empty, for `tunnels` tunnels and as many
+ * sessions. NULL with errno.
+ */
+struct registry *registry_new(size_t tunnels);
+
+/* Worker, after fork: gives up the writable mapping for a read-only one.
+ * -1 with errno. */
+int registry_read_only(struct registry *);
+
+void registry_free(struct registry *);
+
+size_t registry_size(const struct registry *);	/* slots */
+size_t registry_count(const struct registry *); /* tunnels now */
+
+/* Readers; all O(1). False if there is none. */
+bool registry_find(
+    const struct registry *, const char *name, struct registry_tunnel *);
+bool registry_tunnel(
+    const struct registry *, struct registry_ref, struct registry_tunnel *);
+bool registry_session(
+    const struct registry *, struct registry_ref, struct registry_session *);
+bool registry_find_session(
+    const struct registry *, const char *label, struct registry_session *);
+
+/*
+ * The master's own operations. Refs that are stale are refused (false or a
+ * ref of generation 0), so a caller may pass what a worker sent.
+ */
+
+/* A new tunnel with one new session, both from `from` (worker, has_ext,
+ * secret, client, peer; the rest is filled in and copied back). False if the
+ * table is full. The name must be free and good. */
+bool registry_add(struct registry *, const char *name,
+    struct registry_session *from, struct registry_tunnel *made);
+
+/* The session gets another owner (or the same one again), another peer, and
+ * a new generation; its tunnel is live. *session is updated. */
+bool registry_move(struct registry *, struct registry_ref session,
+    uint32_t worker, const struct net_addr *peer, struct registry_session *);
+
+/* The session has no owner any more; its tunnel's name is held until
+ * grace_end_ms. *now is the session as it is then. */
+bool registry_lose(struct registry *, struct registry_ref session,
+    uint64_t grace_end_ms, struct registry_session *now);
+
+/* The tunnel and its session are gone. */
+bool registry_remove(struct registry *, struct registry_ref tunnel);
+
+/* Calls fn for each session that `worker` owns; fn may lose or remove it. */
+void registry_each_of(struct registry *, uint32_t worker,
+    void (*fn)(void *arg, const struct registry_session *), void *arg);
+
+/* Walks the whole table as an auditor: chains, counts, references. NULL if
+ * it is sound, else what is wrong (static text). For tests. */
+const char *registry_check(const struct registry *);
+
+#endif

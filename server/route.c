@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Reads the registry, and the gauges of the workers, to say where a
+ * connection belongs. The registry can change between two looks; then the
+ * answer is ROUTE_AWAY, which is always safe: whoever is parked hears of the
+ * change from the master and comes here again. It keeps no state.
+ */
+#define _GNU_SOURCE
+
+#include "server/route.h"
+
+#include <string.h>
+
+/* The label that `host`, `len` bytes of it, ends with; its length too. */
+static const char *
+last_label(const char *host, size_t len, size_t *label_len)
+{
+	const char *dot = memrchr(host, '.', len);
+	const char *label = dot != NULL ? dot + 1 : host;
+
+	*label_len = len - (size_t)(label - host);
+	return label;
+}
+
+enum route_host
+route_host(const char *host, const char *domain, char name[LTP_NAME_MAX + 1])
+{
+	size_t len = strlen(host), domain_len = strlen(domain), label_len;
+	char label[LTP_NAME_MAX + 1];
+	const char *at;
+
+	if (strcmp(host, domain) == 0)
+		return ROUTE_HOST_BASE;
+	if (len <= domain_len + 1 || host[len - domain_len - 1] != '.' ||
+	    strcmp(host + len - domain_len, domain) != 0)
+		return ROUTE_HOST_OTHER;
+	at = last_label(host, len - domain_len - 1, &label_len);
+	if (label_len > LTP_NAME_MAX)
+		return ROUTE_HOST_OTHER;
+	memcpy(label, at, label_len);
+	label[label_len] = '\0';
+	return ltp_name(label, name) ? ROUTE_HOST_TUNNEL : ROUTE_HOST_OTHER;
+}
+
+/* To the owner of a session, if it has one. */
+static struct route
+to_session(const struct registry_session *s)
+{
+	return (struct route){
+		.where =
+		    s->worker == REGISTRY_NO_WORKER ? ROUTE_AWAY : ROUTE_WORKER,
+		.worker = s->worker,
+		.tunnel = s->tunnel,
+		.session = s->ref,
+	};
+}
+
+struct route
+route_visitor(const struct registry *registry, const char *name)
+{
+	struct registry_tunnel tunnel;
+	struct registry_session session;
+
+	if (!registry_find(registry, name, &tunnel))
+		return (struct route){ .where = ROUTE_NONE };
+	if (!registry_session(registry, tunnel.session, &session))
+		return (struct route){
+			.where = ROUTE_AWAY,
+			.worker = REGISTRY_NO_WORKER,
+			.tunnel = tunnel.ref,
+			.session = tunnel.session,
+		};
+	return to_session(&session);
+}
+
+static bool
+has_label(const struct ltp_message *m)
+{
+	return m->session != NULL && m->session[0] != '\0';
+}
+
+struct route
+route_proxy(const struct registry *registry, const struct ltp_message *m)
+{
+	struct registry_session session;
+	char name[LTP_NAME_MAX + 1];
+
+	if (has_label(m) &&
+	    registry_find_session(registry, m->session, &session))
+		return to_session(&session);
+	if (has_label(m) || m->name == NULL || !ltp_name(m->name, name))
+		return (struct route){ .where = ROUTE_NONE };
+	return route_visitor(registry, name);
+}
+
+/* How busy a worker is; nobody is busier than one that is not ready. */
+static uint64_t
+load_of(struct counters *counters, uint32_t slot)
+{
+	const struct counters_worker *w = counters_worker(counters, slot);
+
+	return counter_get(&w->ready) == 1 ? counter_get(&w->sessions)
+					   : UINT64_MAX;
+}
+
+static uint32_t
+least_loaded(struct counters *counters, uint32_t self)
+{
+	uint64_t load, least = load_of(counters, self);
+	uint32_t n = (uint32_t)counters_workers(counters), chosen = self;
+
+	for (uint32_t slot = 0; slot < n; slot++) {
+		load = load_of(counters, slot);
+		if (load < least) {
+			least = load;
+			chosen = slot;
+		}
+	}
+	return chosen;
+}
+
+struct route
+route_control(const struct registry *registry, struct counters *counters,
+    uint32_t self, const struct ltp_message *m)
+{
+	struct registry_session session;
+
+	if (has_label(m) &&
+	    registry_find_session(registry, m->session, &session) &&
+	    session.worker != REGISTRY_NO_WORKER)
+		return to_session(&session);
+	return (struct route){
+		.where = ROUTE_WORKER,
+		.worker = least_loaded(counters, self),
+	};
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Says where a connection belongs. Reads the registry, changes nothing. The
+ * one place where "not here" is decided.
+ */
+#ifndef LT_SERVER_ROUTE_H
+#define LT_SERVER_ROUTE_H
+
+#include <stdint.h>
+
+#include "common/ltp.h"
+#include "server/counters.h"
+#include "server/registry.h"
+
+enum route_host {
+	ROUTE_HOST_TUNNEL, /* a name below the base domain */
+	ROUTE_HOST_BASE,   /* the base domain itself */
+	ROUTE_HOST_OTHER,  /* neither: nobody's */
+};
+
+/*
+ * Which tunnel a host names: the label directly before the base domain; what
+ * stands further left is free. `host` is lower case without port and dot at
+ * the end. Whole labels are compared, never just ends of strings.
+ */
+enum route_host route_host(
+    const char *host, const char *domain, char name[LTP_NAME_MAX + 1]);
+
+enum route_where {
+	ROUTE_WORKER, /* to that worker, which may be this one */
+	ROUTE_AWAY,   /* the tunnel is there, its client is not: wait */
+	ROUTE_NONE,   /* no such tunnel or session */
+};
+
+struct route {
+	enum route_where where;
+	uint32_t worker;
+	struct registry_ref tunnel;
+	struct registry_ref session;
+};
+
+/* A visitor of the tunnel `name`. */
+struct route route_visitor(const struct registry *, const char *name);
+
+/* A proxy connection: by session label if there is one, else by name. */
+struct route route_proxy(const struct registry *, const struct ltp_message *);
+
+/* A control connection: a live session that is to be resumed leads to its
+ * owner; any other to the ready worker with the fewest sessions, `self`
+ * before others that have as few. */
+struct route route_control(const struct registry *, struct counters *,
+    uint32_t self, const struct ltp_message *);
+
+#endif

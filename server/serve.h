@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What happens to a connection once its first bytes have said what it wants:
+ * routed, and then served here, handed to another worker, parked, or
+ * answered with a page. All of them take the connection.
+ */
+#ifndef LT_SERVER_SERVE_H
+#define LT_SERVER_SERVE_H
+
+#include "common/http.h"
+#include "common/ltp.h"
+#include "server/conn.h"
+#include "server/registry.h"
+
+struct worker;
+
+/* A visitor whose head was peeked. */
+void serve_visitor(struct worker *, struct conn *, const struct http_head *);
+
+/* A visitor whose tunnel is known by name already. */
+void serve_tunnel(struct worker *, struct conn *, const char *name);
+
+/* A client whose first `hello_len` bytes, still unread, are this message. */
+void serve_client(struct worker *, struct conn *, const struct ltp_message *,
+    size_t hello_len);
+
+/* A visitor who gets a page instead; `tunnel` may be NULL. */
+void serve_refused(struct worker *, struct conn *, const char *tunnel,
+    int status, const char *why);
+
+/* A client that speaks no LTP. */
+void serve_bad_client(struct worker *, struct conn *, const char *why);
+
+/* Ends a client's connection with an LTP error. */
+void serve_client_error(
+    struct worker *, struct conn *, const char *code, const char *text);
+
+#endif

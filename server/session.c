@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+
+#include "common/log.h"
+#include "server/control.h"
+#include "server/join.h"
+#include "server/serve.h"
+#include "server/worker.h"
+
+struct session_table {
+	size_t size;
+	struct session *by_slot[];
+};
+
+struct session_table *
+session_table_new(const struct registry *r)
+{
+	size_t size = registry_size(r);
+	struct session_table *t =
+	    log_must_alloc(1, sizeof(*t) + size * sizeof(t->by_slot[0]));
+
+	t->size = size;
+	return t;
+}
+
+void
+session_table_free(struct session_table *t)
+{
+	free(t);
+}
+
+struct session *
+session_find(const struct session_table *t, struct registry_ref ref)
+{
+	struct session *s;
+
+	if (ref.generation == 0 || ref.slot >= t->size)
+		return NULL;
+	s = t->by_slot[ref.slot];
+	return s != NULL && registry_ref_same(s->ref, ref) ? s : NULL;
+}
+
+void
+session_each(struct session_table *t, void (*fn)(struct session *))
+{
+	for (size_t i = 0; i < t->size; i++)
+		if (t->by_slot[i] != NULL)
+			fn(t->by_slot[i]);
+}
+
+struct session *
+session_new(struct worker *w, const struct channel_claimed *c)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->worker = w;
+	s->tunnel = c->tunnel;
+	s->ref = c->session;
+	memcpy(s->name, c->name, sizeof(s->name));
+	memcpy(s->label, c->label, sizeof(s->label));
+	queue_init(&s->queue);
+	LIST_INIT(&s->joins);
+	s->count = counters_session(w->counters, s->ref.slot);
+	memset(s->count, 0, sizeof(*s->count));
+	w->sessions->by_slot[s->ref.slot] = s;
+	counter_add(&w->count->sessions, 1);
+	return s;
+}
+
+/* Word to the master, who holds the name or frees it. */
+static void
+tell_master(const struct session *s, enum session_end end)
+{
+	struct channel_msg msg = { .type = CHANNEL_DOWN };
+
+	if (end == SESSION_TAKEN)
+		return;
+	msg.down.session = s->ref;
+	msg.down.cause = end == SESSION_CLOSED ? CHANNEL_CLOSED : CHANNEL_LOST;
+	channel_send(s->worker->channel, &msg, -1);
+}
+
+void
+session_end(struct session *s, enum session_end end, const char *why)
+{
+	struct worker *w = s->worker;
+	struct conn conn;
+	char name[LTP_NAME_MAX + 1];
+
+	log_info("session ended tunnel=%s end=\"%s\"", s->name, why);
+	w->sessions->by_slot[s->ref.slot] = NULL;
+	counter_add(&w->count->sessions, -1);
+	tell_master(s, end);
+	if (end == SESSION_TAKEN)
+		control_close(s->control, "taken over");
+	else
+		control_free(s->control);
+	pool_trim(s, 0);
+	join_leave_all(&s->joins, end == SESSION_SILENT);
+	/* The registry may not know yet that the session has ended: those
+	 * who wait are parked, and word of the master wakes them. */
+	memcpy(name, s->name, sizeof(name));
+	while (queue_take(s, &conn))
+		serve_tunnel(w, &conn, name);
+	OPENSSL_cleanse(s->secret, sizeof(s->secret));
+	free(s);
+}
+
+/* Joins a visitor with the newest idle proxy connection that is good; false
+ * if none is left. */
+static bool
+join_idle(struct session *s, struct conn *visitor)
+{
+	struct conn proxy;
+
+	while (pool_take(s, &proxy))
+		if (join_start(s, visitor, &proxy))
+			return true;
+	return false;
+}
+
+/* Visitors come faster than proxy connections: asks for more of them. */
+static void
+grow(struct session *s)
+{
+	const struct config *config = s->worker->config;
+	unsigned max = config->pool_idle_max;
+
+	s->pool.is_short = true;
+	if (!s->has_ext || s->pool.target >= max ||
+	    s->queue.n <= s->pool.target / 2)
+		return;
+	s->pool.target = s->pool.target * 2 < max ? s->pool.target * 2 : max;
+	control_concurrency(s->control, s->pool.target);
+}
+
+void
+session_visitor(struct session *s, struct conn *conn)
+{
+	if (TAILQ_EMPTY(&s->queue.waiting) && join_idle(s, conn))
+		return;
+	queue_put(s, conn);
+	grow(s);
+}
+
+/* True if whoever opened this proxy connection owns the session: by its
+ * secret, or as LTP/0.2 has it, by client string and address. */
+static bool
+is_owner(const struct session *s, const struct conn *conn,
+    const struct ltp_message *m)
+{
+	uint8_t hash[REGISTRY_HASH_LEN];
+
+	if (s->has_ext)
+		return m->secret != NULL &&
+		       strlen(m->secret) == SESSION_SECRET_LEN &&
+		       CRYPTO_memcmp(
+			   m->secret, s->secret, SESSION_SECRET_LEN) == 0;
+	SHA256((const uint8_t *)m->client, strlen(m->client), hash);
+	return CRYPTO_memcmp(hash, s->client, sizeof(hash)) == 0 &&
+	       net_addr_same_host(&conn->peer, &s->peer);
+}
+
+void
+session_proxy(struct session *s, struct conn *conn, const struct ltp_message *m)
+{
+	struct worker *w = s->worker;
+	struct conn visitor;
+
+	if (!is_owner(s, conn, m)) {
+		serve_client_error(w, conn, "unavailable",
+		    "this tunnel belongs to another client");
+		return;
+	}
+	if (queue_take(s, &visitor)) {
+		/* If the proxy connection is no good the visitor goes back
+		 * in line; his deadline is the same. */
+		if (!join_start(s, &visitor, conn))
+			queue_put(s, &visitor);
+		return;
+	}
+	if (!pool_put(s, conn))
+		serve_client_error(w, conn, s->has_ext ? "full" : "exception",
+		    "the pool is full");
+}
+
+void
+session_tick(struct session *s)
+{
+	unsigned base = s->has_ext ? s->worker->config->pool_idle
+				   : s->worker->config->pool_idle_old;
+	bool was_short = s->pool.is_short;
+
+	s->pool.is_short = false;
+	if (was_short || s->pool.target <= base)
+		return;
+	s->pool.target = s->pool.target / 2 > base ? s->pool.target / 2 : base;
+	control_concurrency(s->control, s->pool.target);
+	pool_trim(s, s->pool.target);
+}

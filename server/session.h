@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A session: one client's control connection with its pool of idle proxy
+ * connections, the visitors who wait for one, and the joins. All of it lives
+ * in one worker, the owner, so none of it needs a lock.
+ *
+ *   visitor --> session_visitor --> pool has one idle? --> join
+ *                                        no --> queue -----^
+ *   proxy connection --> session_proxy --> somebody waits? |
+ *                                        no --> pool ------'
+ */
+#ifndef LT_SERVER_SESSION_H
+#define LT_SERVER_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "common/ltp.h"
+#include "server/channel.h"
+#include "server/conn.h"
+#include "server/pool.h"
+#include "server/queue.h"
+#include "server/registry.h"
+
+#define SESSION_SECRET_LEN 32 /* hexadecimal digits: 128 random bits */
+
+struct control;
+struct counters_session;
+struct join;
+struct session_table;
+struct worker;
+
+LIST_HEAD(join_list, join);
+
+struct session {
+	struct worker *worker;
+	struct registry_ref tunnel;
+	struct registry_ref ref;
+	char name[LTP_NAME_MAX + 1];
+	char label[REGISTRY_LABEL_MAX + 1];
+	char secret[SESSION_SECRET_LEN + 1]; /* "" without ext */
+	uint8_t client[REGISTRY_HASH_LEN];   /* SHA-256 of the client string */
+	struct net_addr peer;		     /* of the control connection */
+	bool has_ext;
+	struct control *control; /* owned */
+	struct pool pool;
+	struct queue queue;
+	struct join_list joins; /* each of them owns itself */
+	struct counters_session *count;
+};
+
+/* Why a session ends. */
+enum session_end {
+	SESSION_LOST,	/* control connection gone: the name is held */
+	SESSION_SILENT, /* heartbeats missed: joined connections end too */
+	SESSION_CLOSED, /* the client said goodbye: the name is free */
+	SESSION_TAKEN,	/* it has another owner, or another client, now */
+};
+
+/* The sessions of a worker, by registry slot. Fatal without memory. */
+struct session_table *session_table_new(const struct registry *);
+void session_table_free(struct session_table *);
+
+/* The session of this very generation, or NULL. */
+struct session *session_find(const struct session_table *, struct registry_ref);
+
+/* Calls fn for every session; fn may end it. */
+void session_each(struct session_table *, void (*fn)(struct session *));
+
+/* A session as the master granted it. The caller sets the fields that came
+ * with the hello (secret to control). NULL without memory. */
+struct session *session_new(struct worker *, const struct channel_claimed *);
+
+/* Ends and frees it: tells the master, routes its waiting visitors again. */
+void session_end(struct session *, enum session_end, const char *why);
+
+/* Both take the connection. The proxy connection's hello has been read. */
+void session_visitor(struct session *, struct conn *);
+void session_proxy(struct session *, struct conn *, const struct ltp_message *);
+
+/* The heartbeat's tick: the pool shrinks again after a burst. */
+void session_tick(struct session *);
+
+#endif

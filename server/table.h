@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The shared memory of the registry, and nothing else knows how it is laid
+ * out: a header, the buckets that names hash to, a cell for each tunnel and
+ * one for each session. Only registry.c uses it.
+ *
+ *   memfd:   header | buckets | cells of tunnels | cells of sessions
+ *
+ * Links (in buckets and rows) are slot + 1, so that zeroed memory is an empty
+ * table. Every cell is under a sequence lock of its own, all chains together
+ * are under another one. Readers never wait for long and never loop, whatever
+ * they find.
+ */
+#ifndef LT_SERVER_TABLE_H
+#define LT_SERVER_TABLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/registry.h"
+
+struct table_cell;
+struct table_header;
+
+struct table {
+	int fd; /* of the memfd; -1 in a worker that has mapped it */
+	size_t size;
+	size_t buckets_n; /* a power of two */
+	size_t len;	  /* of the mapping */
+	struct table_header *header;
+	_Atomic uint32_t *buckets;
+	struct table_cell *tunnels;
+	struct table_cell *sessions;
+};
+
+/* What is in the cell of a tunnel; generation 0 if it is free. */
+struct table_tunnel {
+	struct registry_tunnel tunnel;
+	uint32_t next; /* link */
+};
+
+/* Makes an empty table of `size` rows, or the mapping of one read-only; -1
+ * with errno. table_fini() takes one that is all zero but for fd -1 too. */
+int table_init(struct table *, size_t size);
+int table_read_only(struct table *);
+void table_fini(struct table *);
+
+/* True if the header is that of such a table. */
+bool table_is_sound(const struct table *);
+
+/* Where the chain of a name begins. */
+_Atomic uint32_t *table_bucket(const struct table *, const char *name);
+
+/* A consistent copy; false if the slot is out of range or its cell is being
+ * written for too long. */
+bool table_read_tunnel(
+    const struct table *, uint32_t slot, struct table_tunnel *);
+bool table_read_session(
+    const struct table *, uint32_t slot, struct registry_session *);
+
+/* Looks a name up. */
+bool table_find(const struct table *, const char *name, struct table_tunnel *);
+
+/* How many tunnels there are, as the writer said last. */
+size_t table_count(const struct table *);
+
+/* The one writer. What changes chains stands between begin and end. */
+void table_write_tunnel(
+    struct table *, uint32_t slot, const struct table_tunnel *);
+void table_write_session(
+    struct table *, uint32_t slot, const struct registry_session *);
+void table_begin(struct table *);
+void table_end(struct table *, size_t count);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The inspector between a visitor (A) and a proxy connection (B). It is told
+ * of bytes by the relay, decides by what common/follow.h finds in them, and
+ * answers through the view; it owns no descriptor and sends nothing itself.
+ *
+ *              upgrade asked for          101
+ *   CHECKING ------------------> HELD ----------> OPAQUE
+ *      |   ^----------------------'
+ *      |      any other final answer, or its end
+ *      +--> REFUSED   a page can follow
+ *      '--> CUT       answers are still due: no page, no more requests
+ *
+ * A body of the upgrade request itself still goes on in HELD; the request
+ * direction stops where the next head would begin.
+ */
+#include "server/visitor.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <event2/buffer.h>
+
+#include "server/route.h"
+
+#define HOST_SIZE (HTTP_HOST_MAX + sizeof(".:65535"))
+
+/* True if not one byte of an answer has come, nor is on its way. */
+static bool
+is_silent(const struct visitor *v)
+{
+	return relay_bytes(v->relay, RELAY_B_TO_A) == 0 &&
+	       relay_is_empty(v->relay, RELAY_B_TO_A);
+}
+
+/* True if the visitor has had an answer to all that he asked for, as far as
+ * that can be known without reading answers: bytes have come since the last
+ * request, and none are on their way. */
+static bool
+is_answered(const struct visitor *v)
+{
+	if (v->requests == 0)
+		return is_silent(v);
+	return relay_bytes(v->relay, RELAY_B_TO_A) > v->answered &&
+	       relay_is_empty(v->relay, RELAY_B_TO_A);
+}
+
+/* No more requests; what was found good before goes on, and is answered. */
+static void
+cut(struct visitor *v, struct relay_view *view, const char *why)
+{
+	v->state = VISITOR_CUT;
+	v->why = why;
+	view->used = view->len;
+	view->next = RELAY_SHUT;
+}
+
+/* Refuses what comes next: with a page, unless answers would get mixed. */
+static void
+refuse(struct visitor *v, struct relay_view *view, bool can_answer, int status,
+    const char *why)
+{
+	if (!can_answer) {
+		cut(v, view, why);
+		return;
+	}
+	v->state = VISITOR_REFUSED;
+	v->status = status;
+	v->why = why;
+	view->next = RELAY_END_NOW;
+}
+
+static bool
+is_for_us(const struct visitor *v, const struct http_head *head)
+{
+	char name[LTP_NAME_MAX + 1];
+
+	return route_host(head->name, v->domain, name) == ROUTE_HOST_TUNNEL &&
+	       strcmp(name, v->name) == 0;
+}
+
+/* The head as the local service gets it; -1 without memory. */
+static int
+put_head(const struct visitor *v, const struct http_head *head, const char *buf,
+    struct evbuffer *out)
+{
+	char peer[NET_TEXT_MAX], port[8], host[HOST_SIZE];
+	const struct http_edit edits[] = {
+		{ "X-Forwarded-For", net_addr_host(&v->peer, peer) },
+		{ "X-Forwarded-Proto", v->scheme },
+		{ "X-Forwarded-Host", host },
+		{ "X-Forwarded-Port", port },
+		{ "X-Forwarded-Server", NULL },
+		{ "X-Real-IP", NULL },
+		{ "Forwarded", NULL },
+	};
+
+	if (!v->forwarded)
+		return evbuffer_add(out, buf, head->len);
+	snprintf(
+	    host, sizeof(host), "%.*s", (int)head->host.len, head->host.at);
+	snprintf(port, sizeof(port), "%u", (unsigned)v->port);
+	return http_head_edit(
+	    head, buf, edits, sizeof(edits) / sizeof(edits[0]), out);
+}
+
+/* From here on the answers are read, until the one to this request. */
+static void
+ask_upgrade(struct visitor *v)
+{
+	v->state = VISITOR_HELD;
+	v->is_held = false;
+	answer_init(&v->answer);
+	relay_inspect(v->relay, RELAY_B_TO_A);
+}
+
+/* A good head at `buf`: is it for us, and what follows it? */
+static void
+take_head(struct visitor *v, struct relay_view *view,
+    const struct http_head *head, const char *buf)
+{
+	bool can_answer = is_answered(v);
+
+	v->wants_html = head->wants_html;
+	if (!is_for_us(v, head)) {
+		refuse(v, view, can_answer, 421,
+		    "this connection belongs to another host");
+		return;
+	}
+	if (head->is_upgrade && !can_answer) {
+		cut(v, view, "an upgrade was asked for among other requests");
+		return;
+	}
+	if (put_head(v, head, buf, view->out) == -1) {
+		refuse(v, view, can_answer, 503, "the server is out of memory");
+		return;
+	}
+	if (head->is_upgrade)
+		ask_upgrade(v);
+	view->used += head->len;
+	v->requests++;
+	v->answered = relay_bytes(v->relay, RELAY_B_TO_A);
+	/* A body with a length passes unseen. */
+	view->opaque = v->follow.body_left;
+	v->follow.body_left = 0;
+}
+
+/* One step along the requests. */
+static void
+step_requests(struct visitor *v, struct relay_view *view)
+{
+	/* Something is wrong inside a body: its head went on already. */
+	bool can_answer = v->follow.is_chunked
+			      ? v->requests == 1 && is_silent(v)
+			      : is_answered(v);
+	const char *at = view->in + view->used;
+	struct http_head head;
+	size_t used;
+
+	switch (
+	    follow_next(&v->follow, at, view->len - view->used, &head, &used)) {
+	case FOLLOW_MORE:
+		/* Half a head goes nowhere. */
+		if (view->is_eof)
+			view->used = view->len;
+		else
+			view->next = RELAY_MORE;
+		return;
+	case FOLLOW_HEAD:
+		take_head(v, view, &head, at);
+		return;
+	case FOLLOW_BODY:
+		if (evbuffer_add(view->out, at, used) == -1)
+			refuse(v, view, can_answer, 503,
+			    "the server is out of memory");
+		view->used += used;
+		return;
+	case FOLLOW_BAD:
+		refuse(v, view, can_answer, head.status, head.why);
+		return;
+	}
+}
+
+/* Goes along the requests as far as the bytes reach. */
+static void
+inspect_requests(struct visitor *v, struct relay_view *view)
+{
+	if (v->state == VISITOR_OPAQUE)
+		view->opaque = RELAY_ALL;
+	while (view->next == RELAY_GO && view->opaque == 0) {
+		if (v->state == VISITOR_HELD && !v->follow.is_chunked) {
+			v->is_held = true;
+			view->next = RELAY_HOLD;
+		} else if (view->used < view->len) {
+			step_requests(v, view);
+		} else {
+			return;
+		}
+	}
+}
+
+/* The answer to the upgrade has come, or never will. */
+static void
+decide_upgrade(struct visitor *v, bool is_upgraded)
+{
+	v->state = is_upgraded ? VISITOR_OPAQUE : VISITOR_CHECKING;
+	if (!v->is_held)
+		return;
+	v->is_held = false;
+	relay_resume(v->relay, RELAY_A_TO_B, is_upgraded ? RELAY_ALL : 0);
+}
+
+/* Reads answers up to the one that decides. What is no HTTP passes, and
+ * upgrades nothing. */
+static void
+inspect_answers(struct visitor *v, struct relay_view *view)
+{
+	enum http_result result = HTTP_OK;
+	size_t used;
+
+	while (v->state == VISITOR_HELD && view->used < view->len &&
+	       result == HTTP_OK) {
+		const char *at = view->in + view->used;
+
+		result =
+		    answer_feed(&v->answer, at, view->len - view->used, &used);
+		if (result == HTTP_BAD ||
+		    evbuffer_add(view->out, at, used) == -1) {
+			decide_upgrade(v, false);
+			break;
+		}
+		view->used += used;
+		if (result == HTTP_OK && v->answer.is_final)
+			decide_upgrade(v, v->answer.status == 101);
+	}
+	if (v->state == VISITOR_HELD && view->is_eof)
+		decide_upgrade(v, false);
+	if (v->state != VISITOR_HELD)
+		view->opaque = RELAY_ALL;
+}
+
+void
+visitor_init(struct visitor *v, struct relay *relay)
+{
+	v->state = VISITOR_CHECKING;
+	v->status = 0;
+	v->why = NULL;
+	v->wants_html = false;
+	v->is_held = false;
+	v->requests = 0;
+	v->answered = 0;
+	v->relay = relay;
+	follow_init(&v->follow);
+	answer_init(&v->answer);
+	relay_inspect(relay, RELAY_A_TO_B);
+}
+
+void
+visitor_inspect(struct visitor *v, struct relay_view *view)
+{
+	if (view->dir == RELAY_A_TO_B)
+		inspect_requests(v, view);
+	else
+		inspect_answers(v, view);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What a tunnel of kind http does to a visitor's bytes: the inspector of the
+ * relay between visitor (A) and proxy connection (B).
+ *
+ * Every request head is checked as it passes: its host must be the tunnel's,
+ * and X-Forwarded-For, -Proto, -Host and -Port are set by us (what the
+ * visitor sent under these names, and Forwarded, X-Forwarded-Server and
+ * X-Real-IP, is dropped) unless `forwarded` is off. Bodies pass unseen,
+ * except that chunked ones are followed to find their end. Answers pass
+ * unseen, except that after a request for an upgrade the request direction is
+ * held until the status line has come: 101 makes both directions opaque,
+ * anything else and checking goes on.
+ *
+ * A later request can be refused with a page, or ask for an upgrade, only if
+ * answer bytes have flowed since the request before it and none are waiting.
+ * Otherwise (pipelined) requests are no longer read, writing to the proxy
+ * connection is shut down, and what comes back is relayed to its end without
+ * a page.
+ */
+#ifndef LT_SERVER_VISITOR_H
+#define LT_SERVER_VISITOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/follow.h"
+#include "common/net.h"
+#include "common/relay.h"
+
+enum visitor_state {
+	VISITOR_CHECKING, /* heads are checked as they come */
+	VISITOR_HELD,	  /* an upgrade was asked for, no answer yet */
+	VISITOR_OPAQUE,	  /* upgraded: nothing is looked at any more */
+	VISITOR_REFUSED, /* the relay was ended: send `status` to the visitor */
+	VISITOR_CUT,	 /* pipelined: answers are relayed to their end; the
+			    caller limits how long (VISITOR_CUT_MS) */
+};
+
+#define VISITOR_CUT_MS 5000
+
+struct visitor {
+	enum visitor_state state;
+	int status;	   /* REFUSED: of the page */
+	const char *why;   /* REFUSED, CUT: static text */
+	bool wants_html;   /* of the last head */
+	bool is_held;	   /* HELD: the relay awaits relay_resume() */
+	unsigned requests; /* heads that went on */
+	uint64_t answered; /* answer bytes delivered when the last one did */
+	struct relay *relay;
+	const char *name;   /* the tunnel's; borrowed */
+	const char *domain; /* the base domain; borrowed */
+	const char *scheme; /* "http", "https"; static */
+	uint16_t port;	    /* under which the public reaches us */
+	bool forwarded;
+	struct net_addr peer; /* the visitor's */
+	struct follow follow;
+	struct answer answer;
+};
+
+/* The caller has filled in name, domain, scheme, port, forwarded and peer;
+ * the rest is set, and the relay's request direction (A to B) comes under
+ * inspection. Before relay_start(). */
+void visitor_init(struct visitor *, struct relay *);
+
+/* The inspect callback of the relay, for both directions. */
+void visitor_inspect(struct visitor *, struct relay_view *);
+
+#endif

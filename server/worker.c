@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/worker.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/drain.h"
+#include "common/log.h"
+#include "common/relay.h"
+#include "server/arrival.h"
+#include "server/channel.h"
+#include "server/control.h"
+#include "server/handover.h"
+#include "server/listener.h"
+#include "server/pages.h"
+#include "server/park.h"
+#include "server/queue.h"
+#include "server/session.h"
+
+#define WORKER_DRAINS_MAX    1024
+#define WORKER_PIPE_SIZE     ((size_t)256 * 1024)
+#define WORKER_PIPES_BYTES   ((size_t)48 * 1024 * 1024) /* of all workers */
+#define WORKER_RECONNECT_MS  1000 /* when clients of a drained one return */
+#define WORKER_DRAIN_LOOK_MS 100
+
+static void
+accepted(void *arg, struct conn *conn)
+{
+	struct worker *w = arg;
+
+	counter_add(&w->count->accepted, 1);
+	arrival_start(w, conn);
+}
+
+static void
+say_goodbye(struct session *s)
+{
+	control_reconnect(s, WORKER_RECONNECT_MS);
+}
+
+/* True once nobody is served here any more. */
+static bool
+is_drained(const struct worker *w)
+{
+	return counter_get(&w->count->half_made) == 0 &&
+	       counter_get(&w->count->parked) == 0 &&
+	       counter_get(&w->count->queued) == 0 &&
+	       counter_get(&w->count->joined) == 0 &&
+	       drain_count(w->drains) == 0;
+}
+
+static void
+drain_look_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	if (is_drained(w))
+		event_base_loopexit(w->base, NULL);
+}
+
+/* No new connections; what is here may end in its own time. */
+static void
+drain(struct worker *w, const char *why)
+{
+	struct timeval look = clock_span(WORKER_DRAIN_LOOK_MS);
+	struct timeval limit = { .tv_sec = w->config->drain };
+	struct event *ev;
+
+	if (w->draining)
+		return;
+	log_info("draining: %s", why);
+	w->draining = true;
+	counter_set(&w->count->ready, 0);
+	listener_set_free(w->listeners);
+	w->listeners = NULL;
+	session_each(w->sessions, say_goodbye);
+	ev = event_new(w->base, -1, EV_PERSIST, drain_look_cb, w);
+	if (ev == NULL || event_add(ev, &look) == -1)
+		event_base_loopexit(w->base, NULL);
+	event_base_loopexit(w->base, &limit);
+}
+
+static void
+message(void *arg, const struct channel_msg *msg, int fd)
+{
+	struct worker *w = arg;
+	struct session *s;
+
+	if (fd != -1)
+		close(fd);
+	switch (msg->type) {
+	case CHANNEL_CLAIMED:
+		control_claimed(w, msg->id, &msg->claimed);
+		return;
+	case CHANNEL_TAKEN:
+		s = session_find(w->sessions, msg->session);
+		if (s != NULL)
+			session_end(s, SESSION_TAKEN, "taken over");
+		return;
+	case CHANNEL_UP:
+	case CHANNEL_GONE:
+		park_wake(w, msg->tunnel);
+		return;
+	case CHANNEL_DRAIN:
+		drain(w, "asked to");
+		return;
+	default:
+		log_error("the master sent what only workers send");
+	}
+}
+
+/* Without a master nobody grants names: clients have to go elsewhere. */
+static void
+closed(void *arg, const char *why)
+{
+	struct worker *w = arg;
+
+	log_error("lost the master: %s", why);
+	drain(w, "the master is gone");
+}
+
+static void
+start_up(struct worker *w, const struct worker_start *start)
+{
+	static const struct channel_ops ops = { message, closed };
+	size_t pipes =
+	    WORKER_PIPES_BYTES / WORKER_PIPE_SIZE / w->config->max_workers;
+
+	if (registry_read_only(w->registry) == -1)
+		fatal("cannot map the registry read-only");
+	inbox_keep(w->inbox, w->slot);
+	w->base = event_base_new();
+	if (w->base == NULL)
+		fatal("no event loop");
+	w->channel = channel_new(w->base, start->channel_fd, &ops, w);
+	w->relays = relay_env_new(w->base, pipes, WORKER_PIPE_SIZE);
+	w->drains = drain_set_new(w->base, WORKER_DRAINS_MAX);
+	if (w->channel == NULL || w->relays == NULL || w->drains == NULL)
+		fatal("out of memory");
+	w->pages =
+	    pages_new(w->config, w->registry, w->counters, w->drains, w->ports);
+	if (w->pages == NULL)
+		fatal("out of memory");
+	w->sessions = session_table_new(w->registry);
+	w->claims = control_claims_new();
+	w->waits = queue_deadlines_new(w);
+	w->park = park_new(w);
+	w->arrivals = arrivals_new(w);
+	w->handover = handover_new(w);
+	w->listeners = listener_set_new(
+	    w->base, start->listen_fds, start->listen_n, accepted, w);
+}
+
+int
+worker_run(const struct worker_start *start)
+{
+	static const struct channel_msg ready = { .type = CHANNEL_READY };
+	struct worker w = {
+		.config = start->config,
+		.registry = start->registry,
+		.counters = start->counters,
+		.count = counters_worker(start->counters, start->slot),
+		.inbox = start->inbox,
+		.ports = start->ports,
+		.slot = start->slot,
+	};
+
+	log_role("worker %u", start->slot + 1);
+	/* Ctrl-C reaches the whole process group; the master decides. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	log_fatal_status(WORKER_CANNOT_START);
+	start_up(&w, start);
+	log_fatal_status(EXIT_FAILURE);
+	counter_set(&w.count->ready, 1);
+	channel_send(w.channel, &ready, -1);
+	event_base_dispatch(w.base);
+	log_info("ended");
+	return 0;
+}

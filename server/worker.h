@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * One worker process: it accepts connections, owns sessions, and joins
+ * visitors with them. struct worker is what all modules of a worker share;
+ * each of them owns one of its fields.
+ */
+#ifndef LT_SERVER_WORKER_H
+#define LT_SERVER_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/config.h"
+#include "server/counters.h"
+#include "server/inbox.h"
+#include "server/registry.h"
+
+/* The exit code of a worker that cannot start. */
+#define WORKER_CANNOT_START 2
+
+struct arrivals;
+struct channel;
+struct control_claims;
+struct deadline_list;
+struct drain_set;
+struct event_base;
+struct handover;
+struct listener_set;
+struct pages;
+struct park;
+struct relay_env;
+struct session_table;
+
+/* What the master hands a new worker; everything is the worker's own. */
+struct worker_start {
+	const struct config *config;
+	struct registry *registry;
+	struct counters *counters;
+	struct inbox *inbox;
+	const int *listen_fds;
+	const uint16_t *ports; /* of the listeners, as the public sees them */
+	size_t listen_n;
+	uint32_t slot;
+	int channel_fd;
+};
+
+struct worker {
+	const struct config *config;
+	struct registry *registry; /* read-only */
+	struct counters *counters;
+	struct counters_worker *count; /* our own row */
+	struct inbox *inbox;
+	const uint16_t *ports;
+	uint32_t slot;
+	bool draining;
+
+	struct event_base *base;
+	struct channel *channel;
+	struct listener_set *listeners; /* NULL once draining */
+	struct arrivals *arrivals;
+	struct handover *handover;
+	struct park *park;
+	struct session_table *sessions;
+	struct control_claims *claims;
+	struct deadline_list *waits; /* of visitors in queues */
+	struct relay_env *relays;
+	struct drain_set *drains;
+	struct pages *pages;
+};
+
+/* The life of a worker, in a process of its own; returns its exit code: 0
+ * when drained. */
+int worker_run(const struct worker_start *);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What counts as a tunnel server: answers to GET /meta/backend.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/discover.h"
+
+#define OK "HTTP/1.1 200 OK\r\n"
+
+static struct discover_answer answer;
+
+static enum http_result
+parse(const char *text, bool at_end)
+{
+	return discover_parse(&answer, text, strlen(text), at_end);
+}
+
+static const struct {
+	const char *text;
+	unsigned port;
+	bool is_ltserver;
+} good[] = {
+	{ OK "Server: ltserver/1.0\r\nContent-Length: 4\r\n\r\n8000", 8000,
+	    true },
+	{ OK "server:   ltserver/2.7-beta\r\nContent-Length: 5\r\n\r\n8000\n",
+	    8000, true },
+	{ OK "Content-Length: 5\r\nConnection: close\r\n\r\n49152", 49152,
+	    false },
+	{ OK "Server: nginx\r\nContent-Length: 2\r\n\r\n22", 22, false },
+	{ OK "Server: xltserver/1.0\r\nContent-Length: 2\r\n\r\n22", 22,
+	    false },
+	{ OK "X-Server: ltserver/1.0\r\nContent-Length: 2\r\n\r\n22", 22,
+	    false },
+	{ OK "Transfer-Encoding: chunked\r\n\r\n2\r\n80\r\n2\r\n00\r\n"
+	     "0\r\n\r\n",
+	    8000, false },
+};
+
+START_TEST(good_ones)
+{
+	ck_assert_int_eq(parse(good[_i].text, false), HTTP_OK);
+	ck_assert_uint_eq(answer.port, good[_i].port);
+	ck_assert_int_eq(answer.is_ltserver, good[_i].is_ltserver);
+}
+END_TEST
+
+START_TEST(piece_by_piece)
+{
+	size_t len = strlen(good[_i].text), i;
+
+	for (i = 0; i < len; i++)
+		ck_assert_int_eq(
+		    discover_parse(&answer, good[_i].text, i, false),
+		    HTTP_MORE);
+}
+END_TEST
+
+START_TEST(until_the_end_of_the_connection)
+{
+	ck_assert_int_eq(parse(OK "\r\n8000", false), HTTP_MORE);
+	ck_assert_int_eq(parse(OK "\r\n8000", true), HTTP_OK);
+	ck_assert_uint_eq(answer.port, 8000);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	bool is_permanent;
+} bad[] = {
+	{ "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\n8000", true },
+	{ "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", true },
+	{ "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", false },
+	{ OK "Content-Length: 0\r\n\r\n", true },
+	{ OK "Content-Length: 1\r\n\r\n0", true },
+	{ OK "Content-Length: 5\r\n\r\n65536", true },
+	{ OK "Content-Length: 2\r\n\r\n-1", true },
+	{ OK "Content-Length: 5\r\n\r\n8000x", true },
+	{ OK "Content-Length: 6\r\n\r\n<html>", true },
+	{ OK "Content-Length: 40\r\n\r\n"
+	     "8000                                    ",
+	    true },
+	{ "SSH-2.0-OpenSSH_9.2\r\n", true },
+	{ "", false },
+	{ "HTTP/1.1 200 OK\r\nContent-Le", false },
+	{ OK "Content-Length: 4\r\n\r\n80", false },
+};
+
+START_TEST(bad_ones)
+{
+	ck_assert_int_eq(parse(bad[_i].text, true), HTTP_BAD);
+	ck_assert_int_eq(answer.is_permanent, bad[_i].is_permanent);
+	ck_assert_uint_gt(strlen(answer.why), 0);
+}
+END_TEST
+
+START_TEST(without_end)
+{
+	static char text[DISCOVER_MAX];
+
+	memset(text, 'x', sizeof(text));
+	memcpy(text, OK "\r\n", sizeof(OK "\r\n") - 1);
+	ck_assert_int_eq(
+	    discover_parse(&answer, text, sizeof(text) - 1, false), HTTP_MORE);
+	ck_assert_int_eq(
+	    discover_parse(&answer, text, sizeof(text), false), HTTP_BAD);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("discover");
+	TCase *tcase = tcase_create("discover");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_loop_test(
+	    tcase, good_ones, 0, sizeof(good) / sizeof(good[0]));
+	tcase_add_loop_test(
+	    tcase, piece_by_piece, 0, sizeof(good) / sizeof(good[0]));
+	tcase_add_test(tcase, until_the_end_of_the_connection);
+	tcase_add_loop_test(tcase, bad_ones, 0, sizeof(bad) / sizeof(bad[0]));
+	tcase_add_test(tcase, without_end);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,47 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""The programs, their manuals and the example configuration agree on options,
+settings and version: nothing is missing on either side."""
+
+import os
+import re
+import subprocess
+
+import lt
+
+
+def text(*path):
+    with open(os.path.join(lt.ROOT, *path), encoding="utf-8") as f:
+        return f.read()
+
+
+def said(program, *args):
+    done = subprocess.run([os.path.join(lt.BUILD, program), *args],
+                          stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout
+
+
+def same(what, **sets):
+    (a, in_a), (b, in_b) = sets.items()
+    assert in_a, f"no {what} in {a}"
+    assert in_a == in_b, f"{what}: only in {a}: {sorted(in_a - in_b)}, " \
+        f"only in {b}: {sorted(in_b - in_a)}"
+
+
+version = re.search(r"^VERSION = (\S+)", text("Makefile"), re.M).group(1)
+for program, page in ("ltserver", "ltserver.8"), ("ltclient", "ltclient.1"):
+    help_text, manual = said(program, "--help"), text("man", page)
+    same(f"long options of {program}",
+         help=set(re.findall(r"--([a-z][a-z-]+)", help_text)),
+         manual=set(re.findall(r"\bFl -([a-z][a-z-]+)", manual)))
+    same(f"letters of {program}",
+         help=set(re.findall(r"^ +-(\w)\b", help_text, re.M)),
+         manual=set(re.findall(r"\bFl (\w)\b", manual)))
+    assert said(program, "--version") == f"{program} {version}\n"
+
+table = set(re.findall(r'^\t\{ "([a-z-]+)",\s+CONFIG_',
+                       text("server", "config.c"), re.M))
+same("settings", table=table, manual=set(re.findall(
+    r"^\.It Cm ([a-z-]+)", text("man", "ltserver.conf.5"), re.M)))
+same("settings", table=table, example=set(re.findall(
+    r"^#? ?([a-z-]+) += ", text("etc", "ltserver.conf"), re.M)))

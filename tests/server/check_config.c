@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Settings from text, from a file and from the machine; what is wrong is
+ * named; and the documents have the same list of settings as the table.
+ * Run from the top of the source tree, as make does.
+ */
+#define _GNU_SOURCE
+
+#include "server/config.h"
+
+#include <check.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct config *config;
+
+static void
+setup(void)
+{
+	config = config_new();
+}
+
+static void
+teardown(void)
+{
+	config_free(config);
+}
+
+static void
+good(const char *key, const char *value)
+{
+	char why[256] = "";
+
+	ck_assert_msg(
+	    config_set(config, key, value, why, sizeof(why)) == 0, "%s", why);
+}
+
+/* The value is refused, and the sentence has all of the words, up to NULL. */
+static void
+bad(const char *key, const char *value, ...)
+{
+	char why[256] = "";
+	const char *word;
+	va_list ap;
+
+	ck_assert_msg(config_set(config, key, value, why, sizeof(why)) == -1,
+	    "%s = %s was taken", key, value);
+	va_start(ap, value);
+	while ((word = va_arg(ap, const char *)) != NULL)
+		ck_assert_msg(
+		    strstr(why, word) != NULL, "no %s in: %s", word, why);
+	va_end(ap);
+}
+
+/* A file that holds `text`, found under a name of its own. */
+static int
+file_of(const char *text, char path[64])
+{
+	int fd = memfd_create("ltserver.conf", MFD_CLOEXEC);
+
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
+	snprintf(path, 64, "/proc/self/fd/%d", fd);
+	return fd;
+}
+
+/* Reads `text` as a file; what was said about it goes to `said`. */
+static int
+read_text(const char *text, char *said, size_t size)
+{
+	int result, fd, errors, saved;
+	char path[64];
+	ssize_t n;
+
+	fd = file_of(text, path);
+	errors = memfd_create("stderr", MFD_CLOEXEC);
+	fflush(stderr);
+	saved = dup(STDERR_FILENO);
+	dup2(errors, STDERR_FILENO);
+	result = config_read(config, path, true);
+	fflush(stderr);
+	dup2(saved, STDERR_FILENO);
+	n = pread(errors, said, size - 1, 0);
+	said[n < 0 ? 0 : n] = '\0';
+	close(saved);
+	close(errors);
+	close(fd);
+	return result;
+}
+
+static void
+finish(void)
+{
+	char why[256] = "";
+
+	ck_assert_msg(config_finish(config, why, sizeof(why)) == 0, "%s", why);
+}
+
+static void
+listens(size_t i, const char *addr, bool is_default)
+{
+	char text[NET_TEXT_MAX];
+
+	ck_assert_uint_lt(i, config->listen_n);
+	ck_assert_str_eq(net_addr_text(&config->listen[i].addr, text), addr);
+	ck_assert_int_eq(config->listen[i].is_default, is_default);
+}
+
+START_TEST(defaults)
+{
+	finish();
+	ck_assert_str_eq(config->domain, "localhost");
+	ck_assert_uint_eq(config->listen_n, 2);
+	listens(0, "127.0.0.1:8000", false);
+	listens(1, "[::1]:8000", true);
+	ck_assert_uint_eq(config->max_workers, 16);
+	ck_assert_uint_eq(config->max_tunnels, 16384);
+	ck_assert_uint_eq(config->pool_idle, 10);
+	ck_assert_uint_eq(config->pool_idle_max, 64);
+	ck_assert_uint_eq(config->pool_idle_old, 3);
+	ck_assert_uint_eq(config->queue_limit, 2048);
+	ck_assert_uint_eq(config->head_timeout, 10);
+	ck_assert_uint_eq(config->queue_timeout, 5);
+	ck_assert_uint_eq(config->grace, 30);
+	ck_assert_uint_eq(config->grace_old, 10);
+	ck_assert_uint_eq(config->heartbeat, 5);
+	ck_assert_uint_eq(config->drain, 3600);
+	ck_assert(config->forwarded);
+	ck_assert_int_eq(config->log_level, LOG_LEVEL_INFO);
+}
+END_TEST
+
+START_TEST(numbers)
+{
+	good("pool-idle", "1");
+	ck_assert_uint_eq(config->pool_idle, 1);
+	good("pool-idle", "64");
+	ck_assert_uint_eq(config->pool_idle, 64);
+	bad("pool-idle", "65", "pool-idle", "65", "from 1 to 64", NULL);
+	bad("pool-idle", "0", "\"0\"", NULL);
+	bad("pool-idle", "-1", NULL);
+	bad("pool-idle", "", NULL);
+	bad("pool-idle", "1x", NULL);
+	bad("pool-idle", " 1", NULL);
+	bad("pool-idle", "99999999999999999999999", NULL);
+	bad("pool-idle", "4294967297", NULL);
+	ck_assert_uint_eq(config->pool_idle, 64);
+}
+END_TEST
+
+START_TEST(words)
+{
+	good("forwarded", "no");
+	ck_assert(!config->forwarded);
+	bad("forwarded", "maybe", "forwarded", "maybe", "yes or no", NULL);
+	good("log-level", "error");
+	ck_assert_int_eq(config->log_level, LOG_LEVEL_ERROR);
+	good("log-level", "debug");
+	ck_assert_int_eq(config->log_level, LOG_LEVEL_DEBUG);
+	bad("log-level", "loud", "log-level", "loud", "warn", NULL);
+}
+END_TEST
+
+START_TEST(domains)
+{
+	char name[256] = "";
+
+	good("domain", "Tunnel.Example.COM.");
+	ck_assert_str_eq(config->domain, "tunnel.example.com");
+	bad("domain", "203.0.113.7", "domain", "203.0.113.7", "DNS name", NULL);
+	bad("domain", "::1", NULL);
+	bad("domain", "[::1]", NULL);
+	bad("domain", "", NULL);
+	bad("domain", ".", NULL);
+	bad("domain", "a..b", NULL);
+	bad("domain", ".b", NULL);
+	bad("domain", "-a.example", NULL);
+	bad("domain", "a_b.example", NULL);
+	bad("domain", "example.com:80", NULL);
+	bad("domain", "http://example.com", NULL);
+	bad("domain", "*.example.com", NULL);
+	ck_assert_str_eq(config->domain, "tunnel.example.com");
+	while (strlen(name) < 189)
+		strcat(name, strlen(name) % 2 == 0 ? "a" : ".");
+	good("domain", name);
+	memcpy(name + 189, "b.", sizeof("b."));
+	good("domain", name);
+	ck_assert_uint_eq(strlen(config->domain), 190);
+	memcpy(name + 189, "bb", sizeof("bb"));
+	bad("domain", name, NULL);
+}
+END_TEST
+
+START_TEST(listeners)
+{
+	good("listen", "203.0.113.7:80");
+	good("listen", "[2001:db8::1]:80");
+	good("listen", "9000");
+	good("listen", "localhost:9001");
+	good("listen", "*:80");
+	good("listen", "0");
+	finish();
+	ck_assert_uint_eq(config->listen_n, 9);
+	listens(0, "203.0.113.7:80", false);
+	listens(1, "[2001:db8::1]:80", false);
+	listens(2, "127.0.0.1:9000", false);
+	listens(3, "[::1]:9000", true);
+	listens(4, "127.0.0.1:9001", false);
+	listens(5, "[::1]:9001", true);
+	listens(6, "0.0.0.0:80", false);
+	listens(7, "[::]:80", true);
+	listens(8, "127.0.0.1:0", false);
+	bad("listen", "example.com:80", "listen", "example.com:80", "HOST:PORT",
+	    NULL);
+	bad("listen", "65536", NULL);
+	bad("listen", "127.0.0.1", NULL);
+	bad("listen", "", NULL);
+	for (int i = 9; i < CONFIG_LISTEN_MAX; i++)
+		good("listen", "127.0.0.1:7000");
+	bad("listen", "127.0.0.1:7001", "at most 16", NULL);
+	ck_assert_uint_eq(config->listen_n, CONFIG_LISTEN_MAX);
+}
+END_TEST
+
+START_TEST(unknown_key)
+{
+	bad("max-tunels", "1", "max-tunels", "\"max-tunnels\"", NULL);
+	bad("Domain", "x", "\"domain\"", NULL);
+	bad("timeout_queue_that_is_longer_than_any_key_of_ours", "1",
+	    "timeout_queue", NULL);
+	bad("", "", NULL);
+}
+END_TEST
+
+START_TEST(workers)
+{
+	cpu_set_t set;
+	unsigned cores;
+
+	ck_assert_int_eq(sched_getaffinity(0, sizeof(set), &set), 0);
+	cores = (unsigned)CPU_COUNT(&set);
+	finish();
+	ck_assert_uint_eq(config->workers, cores < 16 ? cores : 16);
+	good("max-workers", "1");
+	good("workers", "0");
+	finish();
+	ck_assert_uint_eq(config->workers, 1);
+}
+END_TEST
+
+START_TEST(contradictions)
+{
+	char why[256];
+
+	good("workers", "5");
+	good("max-workers", "4");
+	ck_assert_int_eq(config_finish(config, why, sizeof(why)), -1);
+	ck_assert_ptr_nonnull(strstr(why, "workers (5)"));
+	ck_assert_ptr_nonnull(strstr(why, "max-workers (4)"));
+	good("workers", "4");
+	good("pool-idle", "9");
+	good("pool-idle-max", "8");
+	ck_assert_int_eq(config_finish(config, why, sizeof(why)), -1);
+	ck_assert_ptr_nonnull(strstr(why, "pool-idle (9)"));
+	good("pool-idle-max", "9");
+	finish();
+	ck_assert_uint_eq(config->workers, 4);
+}
+END_TEST
+
+START_TEST(file)
+{
+	char said[1024];
+
+	ck_assert_int_eq(read_text("# a comment\n"
+				   "domain = \"tunnel.example.com\"\n"
+				   "listen = { \"*:80\", \"[::1]:81\" }\n"
+				   "workers=2 # more\n"
+				   "forwarded = no\n"
+				   "\n",
+			     said, sizeof(said)),
+	    0);
+	ck_assert_str_eq(said, "");
+	ck_assert_str_eq(config->domain, "tunnel.example.com");
+	ck_assert_uint_eq(config->workers, 2);
+	ck_assert(!config->forwarded);
+	ck_assert_uint_eq(config->listen_n, 3);
+	listens(2, "[::1]:81", false);
+	/* What the file does not name stays. */
+	ck_assert_uint_eq(config->grace, 30);
+	ck_assert_int_eq(
+	    read_text("listen = \"82\"\nworkers = 3", said, sizeof(said)), 0);
+	ck_assert_str_eq(config->domain, "tunnel.example.com");
+	ck_assert_uint_eq(config->workers, 3);
+	ck_assert_uint_eq(config->listen_n, 2);
+	listens(0, "127.0.0.1:82", false);
+	/* The command line goes over the file, and adds to itself. */
+	good("listen", "[::1]:83");
+	good("listen", "[::1]:84");
+	ck_assert_uint_eq(config->listen_n, 2);
+	listens(0, "[::1]:83", false);
+	listens(1, "[::1]:84", false);
+}
+END_TEST
+
+/* True if a line begins with FILE:`line`: and has `words` in it. */
+static bool
+is_said(const char *said, int line, const char *words)
+{
+	char copy[2048], where[16], *text, *next = copy;
+
+	snprintf(copy, sizeof(copy), "%s", said);
+	snprintf(where, sizeof(where), ":%d: ", line);
+	while ((text = strsep(&next, "\n")) != NULL)
+		if (strncmp(text, "/proc/self/fd/", 14) == 0 &&
+		    strstr(text, where) != NULL && strstr(text, words) != NULL)
+			return true;
+	return false;
+}
+
+START_TEST(file_faults)
+{
+	char said[2048];
+
+	ck_assert_int_eq(read_text("workers = 99\n"
+				   "domain = \"10.0.0.1\"\n"
+				   "\n"
+				   "listen = { \"80\",\n"
+				   " \"nowhere\" }\n"
+				   "drian = 4\n"
+				   "grace = x\n",
+			     said, sizeof(said)),
+	    -1);
+	ck_assert_msg(is_said(said, 1, "from 0 to 64"), "%s", said);
+	ck_assert_msg(is_said(said, 2, "10.0.0.1"), "%s", said);
+	ck_assert_msg(is_said(said, 5, "nowhere"), "%s", said);
+	ck_assert_msg(is_said(said, 6, "drian"), "%s", said);
+	ck_assert_msg(is_said(said, 6, "'drain'"), "%s", said);
+}
+END_TEST
+
+START_TEST(file_syntax)
+{
+	static const char *const broken[] = { "domain",
+		"domain =", "domain = {", "listen = { \"80\"", "= 4",
+		"grace = \"4", "domain { }", "grace 4" };
+	char said[2048];
+
+	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+		ck_assert_int_eq(read_text(broken[i], said, sizeof(said)), -1);
+		ck_assert_msg(is_said(said, 1, ""), "%s: %s", broken[i], said);
+	}
+}
+END_TEST
+
+START_TEST(file_absent)
+{
+	char path[] = "/tmp/check_config.XXXXXX";
+
+	ck_assert_ptr_nonnull(mkdtemp(path));
+	ck_assert_int_eq(config_read(config, path, false), -1);
+	rmdir(path);
+	ck_assert_int_eq(config_read(config, path, false), 0);
+	ck_assert_int_eq(config_read(config, path, true), -1);
+}
+END_TEST
+
+/* The whole of a file of the source tree; the caller frees it. */
+static char *
+load(const char *path)
+{
+	FILE *in = fopen(path, "r");
+	char *text = NULL;
+	size_t size = 0;
+
+	ck_assert_msg(in != NULL, "%s: not found", path);
+	ck_assert_int_gt(getdelim(&text, &size, '\0', in), 0);
+	fclose(in);
+	return text;
+}
+
+/* What the manual gives as the default: up to the next setting. */
+static void
+manual_says(const char *manual, const struct config_option *o)
+{
+	char item[64], line[64];
+	const char *at, *end, *found;
+
+	snprintf(item, sizeof(item), "\n.It Cm %s No = ", o->key);
+	at = strstr(manual, item);
+	ck_assert_msg(at != NULL, "%s is not in the manual", o->key);
+	end = strstr(at + 1, "\n.El");
+	snprintf(line, sizeof(line), "\nDefault: %s.\n", o->preset);
+	found = strstr(at, line);
+	ck_assert_msg(
+	    found != NULL && found < end &&
+		memmem(at + 1, (size_t)(found - at), "\n.It ", 5) == NULL,
+	    "the manual has another default for %s", o->key);
+}
+
+/* True if the manual says the default in words. */
+static bool
+is_in_words(const struct config_option *o)
+{
+	return o->type == CONFIG_STRING || o->type == CONFIG_LIST ||
+	       strcmp(o->key, "workers") == 0;
+}
+
+START_TEST(documents)
+{
+	char *example = load("etc/ltserver.conf");
+	char *manual = load("man/ltserver.conf.5");
+	char line[64], said[1024];
+
+	for (size_t i = 0; i < config_options_n; i++) {
+		const char *key = config_options[i].key;
+
+		snprintf(line, sizeof(line), "\n#%s = ", key);
+		ck_assert_msg(strstr(example, line) != NULL,
+		    "%s is not in the example", key);
+		snprintf(line, sizeof(line), "\n.It Cm %s No = ", key);
+		ck_assert_msg(strstr(manual, line) != NULL,
+		    "%s is not in the manual", key);
+		if (!is_in_words(&config_options[i]))
+			manual_says(manual, &config_options[i]);
+	}
+	ck_assert_int_eq(read_text(example, said, sizeof(said)), 0);
+	free(example);
+	free(manual);
+}
+END_TEST
+
+/* Takes the "#" away from each line "#key = value". */
+static void
+uncomment(char *text)
+{
+	char *at = text;
+
+	while ((at = strstr(at, "\n#")) != NULL) {
+		at++;
+		if (at[1] >= 'a' && at[1] <= 'z')
+			*at = ' ';
+	}
+}
+
+START_TEST(example_has_the_defaults)
+{
+	struct config *plain = config_new();
+	char *example = load("etc/ltserver.conf");
+	char said[1024], why[256];
+
+	uncomment(example);
+	ck_assert_msg(read_text(example, said, sizeof(said)) == 0, "%s", said);
+	finish();
+	ck_assert_int_eq(config_finish(plain, why, sizeof(why)), 0);
+	ck_assert_str_eq(config->domain, plain->domain);
+	ck_assert_uint_eq(config->listen_n, plain->listen_n);
+	for (size_t i = 0; i < plain->listen_n; i++) {
+		ck_assert(config->listen[i].is_from_file);
+		config->listen[i].is_from_file = false;
+	}
+	free(config->domain);
+	config->domain = plain->domain;
+	ck_assert_mem_eq(config, plain, sizeof(*plain));
+	config->domain = NULL;
+	config_free(plain);
+	free(example);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("config");
+	TCase *tcase = tcase_create("config");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, defaults);
+	tcase_add_test(tcase, numbers);
+	tcase_add_test(tcase, words);
+	tcase_add_test(tcase, domains);
+	tcase_add_test(tcase, listeners);
+	tcase_add_test(tcase, unknown_key);
+	tcase_add_test(tcase, workers);
+	tcase_add_test(tcase, contradictions);
+	tcase_add_test(tcase, file);
+	tcase_add_test(tcase, file_faults);
+	tcase_add_test(tcase, file_syntax);
+	tcase_add_test(tcase, file_absent);
+	tcase_add_test(tcase, documents);
+	tcase_add_test(tcase, example_has_the_defaults);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The registry, as the master writes it and as other processes read it while
+ * it is written. After every change the auditor looks at all of it.
+ */
+#define _GNU_SOURCE
+
+#include "server/registry.h"
+
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct registry *reg;
+
+static void
+sound(void)
+{
+	ck_assert_pstr_eq(registry_check(reg), NULL);
+}
+
+static void
+make(size_t size)
+{
+	reg = registry_new(size);
+	ck_assert_ptr_nonnull(reg);
+	sound();
+}
+
+static void
+end(void)
+{
+	sound();
+	registry_free(reg);
+}
+
+/* A tunnel whose session belongs to `worker`; the rest follows from `mark`. */
+static bool
+add(const char *name, uint32_t worker, uint8_t mark,
+    struct registry_tunnel *tunnel, struct registry_session *session)
+{
+	bool added;
+
+	memset(session, 0, sizeof(*session));
+	session->worker = worker;
+	session->has_ext = mark & 1;
+	memset(session->secret, mark, sizeof(session->secret));
+	memset(session->client, mark, sizeof(session->client));
+	ck_assert_int_eq(net_addr_from(&session->peer, "192.0.2.1", mark), 0);
+	added = registry_add(reg, name, session, tunnel);
+	sound();
+	return added;
+}
+
+START_TEST(added_tunnel_is_found)
+{
+	struct registry_tunnel t, found;
+	struct registry_session s, got;
+
+	make(8);
+	ck_assert_uint_eq(registry_size(reg), 8);
+	ck_assert(!registry_find(reg, "demo", &found));
+	ck_assert(add("demo", 3, 7, &t, &s));
+	ck_assert_uint_eq(registry_count(reg), 1);
+	ck_assert(t.ref.generation != 0 && s.ref.generation != 0);
+	ck_assert(registry_find(reg, "demo", &found));
+	ck_assert(registry_ref_same(found.ref, t.ref));
+	ck_assert(registry_ref_same(found.session, s.ref));
+	ck_assert_uint_eq(found.grace_end_ms, 0);
+	ck_assert_str_eq(found.name, "demo");
+	ck_assert(registry_session(reg, found.session, &got));
+	ck_assert_mem_eq(&got, &s, sizeof(got));
+	ck_assert_uint_eq(got.worker, 3);
+	ck_assert(got.has_ext && got.secret[31] == 7 && got.client[0] == 7);
+	ck_assert_uint_eq(net_addr_port(&got.peer), 7);
+	ck_assert(!registry_find(reg, "dem", &found));
+	ck_assert(!registry_find(reg, "demos", &found));
+	ck_assert(!registry_find(reg, "", &found));
+	end();
+}
+END_TEST
+
+START_TEST(label_is_a_random_dns_label)
+{
+	struct registry_tunnel t;
+	struct registry_session a, b, got;
+	char label[REGISTRY_LABEL_MAX + 1];
+
+	make(1);
+	ck_assert(add("demo", 0, 1, &t, &a));
+	ck_assert(a.label[0] >= 'a' && a.label[0] <= 'z');
+	ck_assert_uint_eq(strspn(a.label, "abcdefghijklmnopqrstuvwxyz012345"
+					  "6789"),
+	    strlen(a.label));
+	ck_assert(registry_find_session(reg, a.label, &got));
+	ck_assert(registry_ref_same(got.ref, a.ref));
+
+	/* Every character counts. */
+	for (size_t i = 0; a.label[i] != '\0'; i++) {
+		strcpy(label, a.label);
+		label[i] = label[i] == '0' ? '1' : '0';
+		ck_assert(!registry_find_session(reg, label, &got));
+	}
+	strcpy(label, a.label);
+	label[strlen(label) - 1] = '\0';
+	ck_assert(!registry_find_session(reg, label, &got));
+	ck_assert(!registry_find_session(reg, "", &got));
+	ck_assert(!registry_find_session(reg, "s", &got));
+	ck_assert(!registry_find_session(reg, "s-1", &got));
+	ck_assert(!registry_find_session(reg, "sfffffff", &got));
+
+	/* The next one in the same slot has another. */
+	ck_assert(registry_remove(reg, t.ref));
+	ck_assert(add("demo", 0, 1, &t, &b));
+	ck_assert_uint_eq(a.ref.slot, b.ref.slot);
+	ck_assert_str_ne(a.label, b.label);
+	ck_assert(!registry_find_session(reg, a.label, &got));
+	end();
+}
+END_TEST
+
+START_TEST(move_makes_old_refs_stale)
+{
+	struct registry_tunnel t, found;
+	struct registry_session s, moved, got;
+	struct net_addr peer;
+
+	make(4);
+	ck_assert(add("demo", 1, 5, &t, &s));
+	ck_assert_int_eq(net_addr_from(&peer, "2001:db8::1", 9), 0);
+	ck_assert(registry_move(reg, s.ref, 2, &peer, &moved));
+	sound();
+	ck_assert_uint_eq(moved.worker, 2);
+	ck_assert_uint_eq(moved.ref.slot, s.ref.slot);
+	ck_assert_uint_ne(moved.ref.generation, s.ref.generation);
+	ck_assert_str_eq(moved.label, s.label);
+	ck_assert(net_addr_same_host(&moved.peer, &peer));
+	ck_assert(!registry_session(reg, s.ref, &got));
+	ck_assert(registry_session(reg, moved.ref, &got));
+	ck_assert_mem_eq(&got, &moved, sizeof(got));
+	ck_assert(registry_tunnel(reg, t.ref, &found));
+	ck_assert(registry_ref_same(found.session, moved.ref));
+	ck_assert(!registry_move(reg, s.ref, 3, &peer, &got));
+	ck_assert(!registry_lose(reg, s.ref, 1, &got));
+
+	/* To the same worker again: a new generation all the same. */
+	ck_assert(registry_move(reg, moved.ref, 2, &peer, &got));
+	ck_assert_uint_ne(moved.ref.generation, got.ref.generation);
+	end();
+}
+END_TEST
+
+START_TEST(lost_session_holds_the_name)
+{
+	struct registry_tunnel t, found;
+	struct registry_session s, now, got;
+
+	make(4);
+	ck_assert(add("demo", 1, 5, &t, &s));
+	ck_assert(registry_lose(reg, s.ref, 12345, &now));
+	sound();
+	ck_assert_uint_eq(now.worker, REGISTRY_NO_WORKER);
+	ck_assert(!registry_session(reg, s.ref, &got));
+	ck_assert(registry_find(reg, "demo", &found));
+	ck_assert_uint_eq(found.grace_end_ms, 12345);
+	ck_assert(registry_ref_same(found.ref, t.ref));
+	ck_assert(registry_session(reg, found.session, &got));
+	ck_assert_uint_eq(got.worker, REGISTRY_NO_WORKER);
+	ck_assert(registry_find_session(reg, s.label, &got));
+	ck_assert(!add("demo", 1, 5, &found, &got));
+
+	ck_assert(registry_move(reg, now.ref, 1, &s.peer, &got));
+	sound();
+	ck_assert(registry_find(reg, "demo", &found));
+	ck_assert_uint_eq(found.grace_end_ms, 0);
+	end();
+}
+END_TEST
+
+START_TEST(removed_tunnel_leaves_nothing)
+{
+	struct registry_tunnel t, again, found;
+	struct registry_session s, next, got;
+
+	make(1);
+	ck_assert(add("demo", 1, 5, &t, &s));
+	ck_assert(registry_remove(reg, t.ref));
+	sound();
+	ck_assert_uint_eq(registry_count(reg), 0);
+	ck_assert(!registry_remove(reg, t.ref));
+	ck_assert(!registry_find(reg, "demo", &found));
+	ck_assert(!registry_tunnel(reg, t.ref, &found));
+	ck_assert(!registry_session(reg, s.ref, &got));
+	ck_assert(!registry_find_session(reg, s.label, &got));
+
+	/* The slot is used again, the refs are not. */
+	ck_assert(add("other", 1, 5, &again, &next));
+	ck_assert_uint_eq(again.ref.slot, t.ref.slot);
+	ck_assert(!registry_ref_same(again.ref, t.ref));
+	ck_assert(!registry_ref_same(next.ref, s.ref));
+	ck_assert(!registry_tunnel(reg, t.ref, &found));
+	ck_assert(!registry_session(reg, s.ref, &got));
+	ck_assert(!registry_remove(reg, t.ref));
+	end();
+}
+END_TEST
+
+START_TEST(refs_from_nowhere_are_refused)
+{
+	static const struct registry_ref refs[] = { { 0, 0 }, { 1, 0 },
+		{ 0, 77 }, { 4, 1 }, { UINT32_MAX, 1 }, { UINT32_MAX, 0 } };
+	struct registry_tunnel t;
+	struct registry_session s;
+	struct net_addr peer = { 0 };
+
+	make(4);
+	ck_assert(add("demo", 1, 5, &t, &s));
+	for (size_t i = 0; i < sizeof(refs) / sizeof(refs[0]); i++) {
+		ck_assert(!registry_tunnel(reg, refs[i], &t));
+		ck_assert(!registry_session(reg, refs[i], &s));
+		ck_assert(!registry_move(reg, refs[i], 1, &peer, &s));
+		ck_assert(!registry_lose(reg, refs[i], 1, &s));
+		ck_assert(!registry_remove(reg, refs[i]));
+		sound();
+	}
+	end();
+}
+END_TEST
+
+START_TEST(bad_sizes_and_names_are_refused)
+{
+	struct registry_tunnel t;
+	struct registry_session s;
+	char longest[LTP_NAME_MAX + 2];
+
+	errno = 0;
+	ck_assert_ptr_null(registry_new(0));
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_ptr_null(registry_new((size_t)1 << 40));
+	registry_free(NULL);
+	make(2);
+	memset(longest, 'x', sizeof(longest));
+	longest[LTP_NAME_MAX + 1] = '\0';
+	ck_assert(!add(longest, 1, 1, &t, &s));
+	ck_assert(!add("", 1, 1, &t, &s));
+	longest[LTP_NAME_MAX] = '\0';
+	ck_assert(add(longest, 1, 1, &t, &s));
+	ck_assert(registry_find(reg, longest, &t));
+	ck_assert(!add(longest, 1, 1, &t, &s));
+	end();
+}
+END_TEST
+
+#define MANY 64
+
+/* With as many names as buckets most share a chain with others. Each round
+ * removes in another order, so from all places of chains. */
+START_TEST(full_table_and_chains)
+{
+	struct registry_tunnel t[MANY], found;
+	struct registry_session s;
+	char name[32];
+
+	make(MANY);
+	for (int step = 1; step < MANY; step += 2) {
+		for (int i = 0; i < MANY; i++) {
+			snprintf(name, sizeof(name), "n%d-%d", step, i);
+			ck_assert(add(name, i % 5, i, &t[i], &s));
+		}
+		ck_assert(!add("one-too-many", 0, 0, &found, &s));
+		ck_assert_uint_eq(registry_count(reg), MANY);
+		for (int i = 0; i < MANY; i++) {
+			int k = i * step % MANY;
+
+			ck_assert(registry_remove(reg, t[k].ref));
+			sound();
+			ck_assert(!registry_find(reg, t[k].name, &found));
+		}
+	}
+	end();
+}
+END_TEST
+
+START_TEST(freed_slots_rest_longest)
+{
+	struct registry_tunnel first, t;
+	struct registry_session s;
+
+	make(4);
+	ck_assert(add("a", 0, 0, &first, &s));
+	ck_assert(registry_remove(reg, first.ref));
+	for (int i = 0; i < 3; i++) {
+		ck_assert(add("a", 0, 0, &t, &s));
+		ck_assert_uint_ne(t.ref.slot, first.ref.slot);
+		ck_assert(registry_remove(reg, t.ref));
+	}
+	ck_assert(add("a", 0, 0, &t, &s));
+	ck_assert_uint_eq(t.ref.slot, first.ref.slot);
+	end();
+}
+END_TEST
+
+static unsigned visits;
+
+static void
+lose_or_remove(void *arg, const struct registry_session *s)
+{
+	struct registry_session now;
+	uint32_t *worker = arg;
+
+	ck_assert_uint_eq(s->worker, *worker);
+	if (visits++ % 2 == 0)
+		ck_assert(registry_lose(reg, s->ref, 99, &now));
+	else
+		ck_assert(registry_remove(reg, s->tunnel));
+	sound();
+}
+
+static unsigned
+each_of(uint32_t worker)
+{
+	visits = 0;
+	registry_each_of(reg, worker, lose_or_remove, &worker);
+	return visits;
+}
+
+START_TEST(each_of_visits_what_a_worker_owns)
+{
+	struct registry_tunnel t;
+	struct registry_session s, now;
+	char name[16];
+
+	make(32);
+	for (int i = 0; i < 32; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		ck_assert(add(name, i % 4, 0, &t, &s));
+	}
+	ck_assert(registry_move(reg, s.ref, 7, &s.peer, &now));
+	ck_assert_uint_eq(each_of(9), 0);
+	ck_assert_uint_eq(each_of(3), 7);
+	ck_assert_uint_eq(each_of(3), 0);
+	ck_assert_uint_eq(each_of(7), 1);
+	ck_assert_uint_eq(each_of(0), 8);
+	ck_assert_uint_eq(registry_count(reg), 32 - 3 - 4);
+	end();
+}
+END_TEST
+
+/* In a worker: the mapping of the table cannot be made writable again. */
+static int
+try_to_write(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long from, to;
+	char line[512], mode[8];
+	int found = 0;
+
+	if (maps == NULL)
+		return 2;
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		if (strstr(line, "ltserver-registry") == NULL ||
+		    sscanf(line, "%lx-%lx %7s", &from, &to, mode) != 3)
+			continue;
+		found++;
+		if (strcmp(mode, "r--s") != 0 ||
+		    mprotect((void *)from, to - from, PROT_READ | PROT_WRITE) !=
+			-1)
+			return 3;
+	}
+	fclose(maps);
+	return found == 1 ? 0 : 4;
+}
+
+static int
+wait_for(pid_t pid)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+START_TEST(workers_cannot_write)
+{
+	struct registry_tunnel t;
+	struct registry_session s;
+	pid_t pid;
+
+	make(8);
+	ck_assert(add("demo", 1, 1, &t, &s));
+	pid = fork();
+	ck_assert_int_ne(pid, -1);
+	if (pid == 0) {
+		if (registry_read_only(reg) == -1 ||
+		    registry_check(reg) != NULL ||
+		    !registry_find(reg, "demo", &t))
+			_exit(1);
+		_exit(try_to_write());
+	}
+	ck_assert_int_eq(wait_for(pid), 0);
+	end();
+}
+END_TEST
+
+#define NAMES  6
+#define WRITES 40000
+#define READS  40000
+
+/* What a session must look like whenever it is seen: all of it from one
+ * write. Returns 0 if it does. */
+static int
+torn_session(const struct registry_session *s)
+{
+	for (size_t i = 0; i < REGISTRY_HASH_LEN; i++)
+		if (s->secret[i] != s->secret[0] ||
+		    s->client[i] != s->secret[0])
+			return 10;
+	if (strlen(s->label) != REGISTRY_LABEL_MAX)
+		return 11;
+	return s->worker != REGISTRY_NO_WORKER &&
+		       s->worker != net_addr_port(&s->peer) % 4u
+		   ? 12
+		   : 0;
+}
+
+static int
+read_once(unsigned i)
+{
+	struct registry_tunnel t, again;
+	struct registry_session s, by_label;
+	char name[16];
+
+	/* This one is never touched: it is found, always. */
+	if (!registry_find(reg, "stays", &t))
+		return 1;
+	snprintf(name, sizeof(name), "n%u", i % NAMES);
+	if (!registry_find(reg, name, &t))
+		return 0;
+	if (strcmp(t.name, name) != 0 || t.ref.generation == 0)
+		return 2;
+	if (registry_tunnel(reg, t.ref, &again) &&
+	    strcmp(again.name, name) != 0)
+		return 3;
+	if (!registry_session(reg, t.session, &s))
+		return 0;
+	if (!registry_ref_same(s.ref, t.session) ||
+	    !registry_ref_same(s.tunnel, t.ref))
+		return 4;
+	if (registry_find_session(reg, s.label, &by_label) &&
+	    strcmp(by_label.label, s.label) != 0)
+		return 5;
+	return torn_session(&s);
+}
+
+static pid_t
+start_reader(int ready)
+{
+	pid_t pid = fork();
+	int wrong = 0;
+
+	ck_assert_int_ne(pid, -1);
+	if (pid != 0)
+		return pid;
+	if (registry_read_only(reg) == -1)
+		_exit(99);
+	if (write(ready, "", 1) != 1)
+		_exit(98);
+	for (unsigned i = 0; i < READS && wrong == 0; i++)
+		wrong = read_once(i);
+	_exit(wrong);
+}
+
+/* One change of a random tunnel: there, gone, moved or lost. */
+static void
+write_once(unsigned i)
+{
+	struct registry_tunnel t;
+	struct registry_session s = { .worker = i % 4 };
+	struct net_addr peer;
+	char name[16];
+
+	snprintf(name, sizeof(name), "n%d", rand() % NAMES);
+	ck_assert_int_eq(net_addr_from(&peer, "192.0.2.7", i % 60000), 0);
+	if (!registry_find(reg, name, &t)) {
+		memset(s.secret, (int)i, sizeof(s.secret));
+		memset(s.client, (int)i, sizeof(s.client));
+		s.peer = peer;
+		ck_assert(registry_add(reg, name, &s, &t));
+		return;
+	}
+	switch (rand() % 3) {
+	case 0:
+		ck_assert(registry_remove(reg, t.ref));
+		return;
+	case 1:
+		ck_assert(registry_move(reg, t.session, i % 4, &peer, &s));
+		return;
+	default:
+		ck_assert(registry_lose(reg, t.session, i + 1, &s));
+	}
+}
+
+START_TEST(readers_see_whole_rows)
+{
+	struct registry_tunnel t;
+	struct registry_session s;
+	pid_t readers[2];
+	int ready[2];
+	char byte;
+
+	make(NAMES + 1);
+	ck_assert(add("stays", 0, 0, &t, &s));
+	ck_assert_int_eq(pipe(ready), 0);
+	srand(1);
+	for (int i = 0; i < 2; i++)
+		readers[i] = start_reader(ready[1]);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	for (unsigned i = 0; i < WRITES; i++)
+		write_once(i);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(wait_for(readers[i]), 0);
+	close(ready[0]);
+	close(ready[1]);
+	end();
+}
+END_TEST
+
+/* Whatever moment the writer is killed at, readers do not hang. Its death is
+ * the master's; so here the child writes, and we read. */
+START_TEST(readers_outlive_the_writer)
+{
+	struct registry_tunnel t;
+	struct registry_session s;
+	char name[16];
+	pid_t pid;
+
+	make(NAMES + 1);
+	ck_assert(add("stays", 0, 0, &t, &s));
+	pid = fork();
+	ck_assert_int_ne(pid, -1);
+	for (unsigned i = 0; pid == 0; i++)
+		write_once(i);
+	for (unsigned i = 0; i < 200; i++)
+		(void)read_once(i);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(wait_for(pid), -1);
+	for (unsigned i = 0; i < NAMES; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		if (registry_find(reg, name, &t))
+			ck_assert_str_eq(t.name, name);
+	}
+	registry_free(reg);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = { added_tunnel_is_found,
+		label_is_a_random_dns_label, move_makes_old_refs_stale,
+		lost_session_holds_the_name, removed_tunnel_leaves_nothing,
+		refs_from_nowhere_are_refused, bad_sizes_and_names_are_refused,
+		full_table_and_chains, freed_slots_rest_longest,
+		each_of_visits_what_a_worker_owns, workers_cannot_write,
+		readers_see_whole_rows, readers_outlive_the_writer };
+	Suite *suite = suite_create("registry");
+	TCase *tc = tcase_create("registry");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	suite_add_tcase(suite, tc);
+	tcase_set_timeout(tc, 60);
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		tcase_add_test(tc, tests[i]);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}

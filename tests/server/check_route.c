@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Hosts to names by whole labels, and names, labels and loads to workers,
+ * from a real registry.
+ */
+#include "server/route.h"
+
+#include <check.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+#define WORKERS 4
+
+static struct registry *registry;
+static struct counters *counters;
+static struct registry_tunnel tunnel;
+static struct registry_session session; /* of tunnel "demo", worker 2 */
+
+static void
+setup(void)
+{
+	registry = registry_new(16);
+	counters = counters_new(WORKERS, 16);
+	ck_assert_ptr_nonnull(registry);
+	ck_assert_ptr_nonnull(counters);
+	memset(&session, 0, sizeof(session));
+	session.worker = 2;
+	session.has_ext = true;
+	ck_assert(registry_add(registry, "demo", &session, &tunnel));
+}
+
+static void
+teardown(void)
+{
+	registry_free(registry);
+	counters_free(counters);
+}
+
+static void
+lose(void)
+{
+	ck_assert(
+	    registry_lose(registry, session.ref, clock_ms() + 60000, &session));
+}
+
+static void
+leads_to(const char *host, const char *domain, const char *name)
+{
+	char found[LTP_NAME_MAX + 1] = "";
+
+	ck_assert_msg(route_host(host, domain, found) == ROUTE_HOST_TUNNEL,
+	    "%s below %s", host, domain);
+	ck_assert_str_eq(found, name);
+}
+
+static void
+is_other(const char *host, const char *domain)
+{
+	char found[LTP_NAME_MAX + 1];
+
+	ck_assert_msg(route_host(host, domain, found) == ROUTE_HOST_OTHER,
+	    "%s below %s", host, domain);
+}
+
+START_TEST(hosts)
+{
+	char found[LTP_NAME_MAX + 1];
+	char long_label[80];
+
+	leads_to("demo.example.com", "example.com", "demo");
+	leads_to("a.b.demo.example.com", "example.com", "demo");
+	leads_to("demo.localhost", "localhost", "demo");
+	leads_to("x-1.example.com", "example.com", "x-1");
+	leads_to("_x.demo.example.com", "example.com", "demo");
+	ck_assert_int_eq(
+	    route_host("example.com", "example.com", found), ROUTE_HOST_BASE);
+	is_other("demoexample.com", "example.com");
+	is_other("xexample.com", "example.com");
+	is_other("demo.example.com.org", "example.com");
+	is_other("demo.example.org", "example.com");
+	is_other("com", "example.com");
+	is_other("", "example.com");
+	is_other(".example.com", "example.com");
+	is_other("demo..example.com", "example.com");
+	is_other("demo_1.example.com", "example.com");
+	is_other("-demo.example.com", "example.com");
+	is_other("127.0.0.1", "localhost");
+	memset(long_label, 'a', 63);
+	strcpy(long_label + 63, ".localhost");
+	ck_assert_int_eq(
+	    route_host(long_label, "localhost", found), ROUTE_HOST_TUNNEL);
+	memset(long_label, 'a', 64);
+	strcpy(long_label + 64, ".localhost");
+	is_other(long_label, "localhost");
+}
+END_TEST
+
+static void
+is_session(struct route r, enum route_where where)
+{
+	ck_assert_int_eq(r.where, where);
+	ck_assert(registry_ref_same(r.tunnel, tunnel.ref));
+	ck_assert(registry_ref_same(r.session, session.ref));
+}
+
+START_TEST(visitors)
+{
+	struct route r = route_visitor(registry, "demo");
+
+	is_session(r, ROUTE_WORKER);
+	ck_assert_uint_eq(r.worker, 2);
+	ck_assert_int_eq(route_visitor(registry, "nobody").where, ROUTE_NONE);
+	lose();
+	is_session(route_visitor(registry, "demo"), ROUTE_AWAY);
+	ck_assert(
+	    registry_move(registry, session.ref, 3, &session.peer, &session));
+	r = route_visitor(registry, "demo");
+	is_session(r, ROUTE_WORKER);
+	ck_assert_uint_eq(r.worker, 3);
+	ck_assert(registry_remove(registry, tunnel.ref));
+	ck_assert_int_eq(route_visitor(registry, "demo").where, ROUTE_NONE);
+}
+END_TEST
+
+START_TEST(proxies)
+{
+	struct ltp_message m = { .type = LTP_PROXY, .name = "nobody" };
+
+	ck_assert_int_eq(route_proxy(registry, &m).where, ROUTE_NONE);
+	m.name = "not a name";
+	ck_assert_int_eq(route_proxy(registry, &m).where, ROUTE_NONE);
+	m.name = "DEMO";
+	is_session(route_proxy(registry, &m), ROUTE_WORKER);
+	/* A label says it all; a wrong one is not made good by a name. */
+	m.session = session.label;
+	m.name = "nobody";
+	is_session(route_proxy(registry, &m), ROUTE_WORKER);
+	m.session = "nothing";
+	m.name = "demo";
+	ck_assert_int_eq(route_proxy(registry, &m).where, ROUTE_NONE);
+	lose();
+	m.session = session.label;
+	is_session(route_proxy(registry, &m), ROUTE_AWAY);
+}
+END_TEST
+
+static void
+load(size_t slot, bool is_ready, uint64_t sessions)
+{
+	counter_set(&counters_worker(counters, slot)->ready, is_ready);
+	counter_set(&counters_worker(counters, slot)->sessions, sessions);
+}
+
+static uint32_t
+control_of(uint32_t self, const struct ltp_message *m)
+{
+	struct route r = route_control(registry, counters, self, m);
+
+	ck_assert_int_eq(r.where, ROUTE_WORKER);
+	return r.worker;
+}
+
+START_TEST(controls)
+{
+	struct ltp_message m = { .type = LTP_CONTROL, .name = "other" };
+
+	/* Nobody is ready: it stays where it is. */
+	ck_assert_uint_eq(control_of(1, &m), 1);
+	load(0, true, 5);
+	load(1, true, 3);
+	load(2, true, 3);
+	load(3, false, 0);
+	ck_assert_uint_eq(control_of(0, &m), 1);
+	ck_assert_uint_eq(control_of(1, &m), 1);
+	ck_assert_uint_eq(control_of(2, &m), 2);
+	/* Who is not ready does not count, itself included. */
+	ck_assert_uint_ne(control_of(3, &m), 3);
+	/* A live session leads to its owner, however busy it is. */
+	load(2, true, 900);
+	m.session = session.label;
+	is_session(route_control(registry, counters, 0, &m), ROUTE_WORKER);
+	ck_assert_uint_eq(control_of(0, &m), 2);
+	/* One that has lost its owner may go anywhere. */
+	lose();
+	ck_assert_uint_eq(control_of(0, &m), 1);
+	ck_assert_uint_eq(
+	    route_control(registry, counters, 0, &m).session.generation, 0);
+	m.session = "nothing";
+	ck_assert_uint_eq(control_of(0, &m), 1);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("route");
+	TCase *tcase = tcase_create("route");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, hosts);
+	tcase_add_test(tcase, visitors);
+	tcase_add_test(tcase, proxies);
+	tcase_add_test(tcase, controls);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? 0 : 1;
+}
