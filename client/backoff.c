@@ -32,6 +32,13 @@ backoff_next(struct backoff *backoff)
 }
 
 void
+backoff_ease(struct backoff *backoff)
+{
+	if (backoff->limit_ms > 2 * BACKOFF_MIN_MS)
+		backoff->limit_ms = 2 * BACKOFF_MIN_MS;
+}
+
+void
 backoff_reset(struct backoff *backoff)
 {
 	backoff->limit_ms = 0;

@@ -20,6 +20,10 @@ struct backoff {
 /* The next wait; each is drawn from the upper half of a limit that doubles. */
 uint64_t backoff_next(struct backoff *);
 
+/* It worked, though perhaps not for long: the next wait is of two seconds at
+ * most, however many failures there were. */
+void backoff_ease(struct backoff *);
+
 /* It worked: the next wait is the shortest again. */
 void backoff_reset(struct backoff *);
 

@@ -50,8 +50,6 @@ struct pool {
 	struct event timer; /* refill; retired: close the spare ones */
 };
 
-static void fill(struct pool *);
-
 static void
 pool_free(struct pool *pool)
 {

@@ -33,7 +33,7 @@
 #include "common/log.h"
 #include "common/ltp.h"
 
-#define LASTED_MS  5000 /* a tunnel that was up so long was all right */
+#define LASTED_MS  2000 /* a tunnel that was up so long was all right */
 #define MUTE_MS	   800	/* when to say what is being waited for */
 #define MUTE_TRIES 3	/* ends without a reply that make a refusal */
 #define URL_MAX	   1024
@@ -63,8 +63,6 @@ struct tunnel {
 	bool is_leaving;	/* the server said that it is */
 	bool is_down;		/* that was said */
 };
-
-static void attempt(struct tunnel *);
 
 /* --- ends ------------------------------------------------------------------
  */
@@ -386,6 +384,7 @@ up_cb(void *arg, struct control *control, const struct ltp_message *reply)
 	tunnel->up = control;
 	tunnel->next = NULL;
 	tunnel->up_ms = clock_ms();
+	backoff_ease(&tunnel->backoff);
 	tunnel->is_leaving = false;
 	tunnel->is_down = false;
 	tunnel->mute_tries = 0;

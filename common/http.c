@@ -11,6 +11,7 @@
 #include "common/http.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <event2/buffer.h>
 #include <event2/util.h>
 #include <string.h>
@@ -210,8 +211,7 @@ check_request_line(struct http_head *head, const char *buf)
 	const char *first = memchr(line.at, ' ', line.len), *last;
 	struct http_text version;
 
-	if (first == NULL)
-		return refuse(head, 400, "no request line");
+	assert(first != NULL); /* starts_with_method() has seen it */
 	last = memchr(first + 1, ' ', (size_t)(end - first - 1));
 	if (last == NULL)
 		return refuse(head, 400, "a request line without a version");

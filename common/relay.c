@@ -10,7 +10,6 @@
 
 #include <sys/ioctl.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
 
 #include <assert.h>
 #include <linux/sockios.h>

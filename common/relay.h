@@ -59,9 +59,11 @@ enum relay_next {
 	RELAY_MORE,    /* nothing can be said of what is left without more:
 			  ask again when more was read. After the last call
 			  what is left is delivered as it is */
-	RELAY_HOLD,    /* read no more until relay_resume() */
-	RELAY_SHUT,    /* read no more, ever: deliver what is due, then
-			  shut down writing to the other side */
+	RELAY_HOLD,    /* read no more until relay_resume(), which says how
+			  many are opaque then */
+	RELAY_SHUT,    /* read no more, ever: deliver what is due (out, and
+			  what of the rest is opaque), then shut down writing
+			  to the other side */
 	RELAY_END_NOW, /* end the relay at once */
 };
 

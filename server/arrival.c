@@ -56,10 +56,18 @@ give_up(struct arrival *a, int status, const char *why)
 	struct conn conn;
 
 	leave(a, &conn);
-	if (guess == CLASSIFY_HTTP)
+	switch (guess) {
+	case CLASSIFY_HTTP:
 		serve_refused(w, &conn, NULL, status, why);
-	else
+		return;
+	case CLASSIFY_LTP:
 		serve_bad_client(w, &conn, why);
+		return;
+	case CLASSIFY_TLS:
+	case CLASSIFY_UNKNOWN:
+		serve_unknown(w, &conn, why);
+		return;
+	}
 }
 
 /* Acts on what the first bytes say; true if the arrival is gone. */

@@ -43,7 +43,7 @@ struct channel_claim {
 	char name[LTP_NAME_MAX + 1];	      /* the name asked for */
 	char session[REGISTRY_LABEL_MAX + 1]; /* to resume it, or "" */
 	bool has_ext;
-	bool has_proof; /* the client presented a secret */
+	bool has_proof;			   /* the client presented a secret */
 	uint8_t proof[REGISTRY_HASH_LEN];  /* SHA-256 of that secret */
 	uint8_t secret[REGISTRY_HASH_LEN]; /* of the one made for it, if the
 					      session becomes a new one */
@@ -100,8 +100,8 @@ struct channel_ops {
 int channel_pair(int fds[2]);
 
 /* Takes over `fd`. NULL if there is no memory. */
-struct channel *channel_new(struct event_base *, int fd,
-    const struct channel_ops *, void *arg);
+struct channel *channel_new(
+    struct event_base *, int fd, const struct channel_ops *, void *arg);
 
 /* Closes and frees; NULL is fine. */
 void channel_free(struct channel *);

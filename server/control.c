@@ -310,7 +310,8 @@ send_welcome(struct control *c, uint16_t port)
 		.type = LTP_CONTROL_REPLY,
 		.has_ext = s->has_ext,
 		.host = host,
-		.banner = PAGES_AGENT,
+		/* Old clients show it, and demand that it is there. */
+		.banner = s->has_ext ? "" : PAGES_AGENT,
 		.concurrency = s->pool.target,
 		.ext_name = s->name,
 		.url = url,

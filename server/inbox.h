@@ -46,15 +46,13 @@ int inbox_fd(const struct inbox *, size_t slot);
  * is -1 (the caller has removed its events before). FDPASS_AGAIN: it is
  * still ours, try later.
  */
-enum fdpass_result inbox_send(struct inbox *, size_t slot,
-    struct inbox_msg *);
+enum fdpass_result inbox_send(struct inbox *, size_t slot, struct inbox_msg *);
 
 /*
  * Takes the next connection from the inbox of `slot`. FDPASS_OK: every field
  * was checked for range, msg->conn.fd is the caller's. FDPASS_BAD and
  * FDPASS_LOST: one message was dropped, go on; FDPASS_AGAIN: it is empty.
  */
-enum fdpass_result inbox_recv(struct inbox *, size_t slot,
-    struct inbox_msg *);
+enum fdpass_result inbox_recv(struct inbox *, size_t slot, struct inbox_msg *);
 
 #endif

@@ -78,7 +78,7 @@ static void
 close_with_page(struct join *j, int status, const char *why)
 {
 	pages_error_read(j->worker->pages, &j->visitor.fd, status, why,
-	    j->inspector.wants_html);
+	    j->inspector.wants_html, j->inspector.is_head);
 	join_close(j, status, why);
 }
 
@@ -144,6 +144,7 @@ answer_for(struct join *j, struct evbuffer *out)
 			"answer.",
 		.agent = PAGES_AGENT,
 		.html = j->inspector.wants_html,
+		.no_body = j->inspector.is_head,
 	};
 
 	page_format(&page, out);
@@ -183,14 +184,16 @@ inspect(void *arg, struct relay_view *v)
 		visitor_inspect(&j->inspector, v);
 		if (j->inspector.state == VISITOR_CUT)
 			limit_cut(j);
-	} else if (v->is_eof && v->len == 0 &&
-		   relay_bytes(j->relay, RELAY_B_TO_A) == 0) {
-		answer_for(j, v->out);
-	} else if (j->inspector.state == VISITOR_HELD) {
-		visitor_inspect(&j->inspector, v);
-	} else {
-		v->opaque = RELAY_ALL;
+		return;
 	}
+	if (v->is_eof && v->len == 0 &&
+	    relay_bytes(j->relay, RELAY_B_TO_A) == 0)
+		answer_for(j, v->out);
+	/* At its end as well, so that no request is held for ever. */
+	if (j->inspector.state == VISITOR_HELD)
+		visitor_inspect(&j->inspector, v);
+	else
+		v->opaque = RELAY_ALL;
 }
 
 /* {"proxy": true}; -1 if the connection is dead. MSG_MORE: the request

@@ -13,7 +13,7 @@
 #include "server/master.h"
 
 #define MAIN_CONFIG "/etc/localtunnel/ltserver.conf"
-#define MAIN_USAGE  2 /* exit code */
+#define MAIN_USAGE  2 /* exit code: command line or configuration */
 
 struct main_option {
 	const char *name;
@@ -191,7 +191,7 @@ configure(struct config *config, int argc, char **argv)
 	file = find_file(argc, argv, letters, longs);
 	if (config_read(
 		config, file == NULL ? MAIN_CONFIG : file, file != NULL) == -1)
-		exit(1);
+		exit(MAIN_USAGE);
 	optind = 0;
 	while ((letter = getopt_long(argc, argv, letters, longs, NULL)) != -1)
 		test |= take_option(config, letter, optarg);

@@ -153,11 +153,13 @@ pages_error(struct pages *p, struct conn *conn, int status, const char *why)
 }
 
 void
-pages_error_read(
-    struct pages *p, int *fd, int status, const char *why, bool html)
+pages_error_read(struct pages *p, int *fd, int status, const char *why,
+    bool html, bool is_head)
 {
 	struct http_head head = { .wants_html = html };
 
+	if (is_head)
+		head.method = (struct http_text){ "HEAD", 4 };
 	send_out(p, fd, put_error(p, status, why, &head));
 }
 

@@ -32,9 +32,10 @@ void pages_free(struct pages *);
  */
 void pages_error(struct pages *, struct conn *, int status, const char *why);
 
-/* The same on a connection whose head was read already. */
-void pages_error_read(
-    struct pages *, int *fd, int status, const char *why, bool html);
+/* The same on a connection whose head was read already: by a browser, with
+ * the method HEAD. */
+void pages_error_read(struct pages *, int *fd, int status, const char *why,
+    bool html, bool is_head);
 
 /* Serves a request for the base domain. The head was peeked, not read. */
 void pages_base(struct pages *, struct conn *, const struct http_head *);

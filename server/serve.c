@@ -61,6 +61,17 @@ serve_bad_client(struct worker *w, struct conn *conn, const char *why)
 	serve_client_error(w, conn, "badrequest", why);
 }
 
+void
+serve_unknown(struct worker *w, struct conn *conn, const char *why)
+{
+	char peer[NET_TEXT_MAX];
+
+	log_info("connection refused from=%s end=\"%s\"",
+	    net_addr_text(&conn->peer, peer), why);
+	drain_start(w->drains, conn->fd, NULL, 0);
+	conn->fd = -1;
+}
+
 /* Where a visitor of this tunnel goes. */
 void
 serve_tunnel(struct worker *w, struct conn *conn, const char *name)
@@ -155,7 +166,6 @@ serve_control(struct worker *w, struct conn *conn, const struct ltp_message *m,
 {
 	struct route r = route_control(w->registry, w->counters, w->slot, m);
 	struct inbox_msg msg = { .kind = INBOX_CONTROL };
-	char why[SERVE_WHY_MAX], shown[64];
 	bool is_resumed = r.session.generation != 0;
 
 	/* Whoever was chosen once keeps it: the choice would go on for ever
@@ -167,15 +177,18 @@ serve_control(struct worker *w, struct conn *conn, const struct ltp_message *m,
 		handover_send(w, r.worker, &msg);
 		return;
 	}
-	if (!read_hello(conn, hello_len))
-		return;
-	if (m->must_unknown == NULL) {
+	if (read_hello(conn, hello_len))
 		control_start(w, conn, m);
-		return;
-	}
+}
+
+/* A request that insists on what this server does not know. */
+static void
+refuse_must(struct worker *w, struct conn *conn, const char *unknown)
+{
+	char why[SERVE_WHY_MAX], shown[64];
+
 	snprintf(why, sizeof(why), "this server does not know \"%s\"",
-	    log_escape(shown, sizeof(shown), m->must_unknown,
-		strlen(m->must_unknown)));
+	    log_escape(shown, sizeof(shown), unknown, strlen(unknown)));
 	serve_client_error(w, conn, "badrequest", why);
 }
 
@@ -183,7 +196,9 @@ void
 serve_client(struct worker *w, struct conn *conn, const struct ltp_message *m,
     size_t hello_len)
 {
-	if (m->type == LTP_PROXY)
+	if (m->must_unknown != NULL)
+		refuse_must(w, conn, m->must_unknown);
+	else if (m->type == LTP_PROXY)
 		serve_proxy(w, conn, m, hello_len);
 	else
 		serve_control(w, conn, m, hello_len);

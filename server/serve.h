@@ -31,6 +31,9 @@ void serve_refused(struct worker *, struct conn *, const char *tunnel,
 /* A client that speaks no LTP. */
 void serve_bad_client(struct worker *, struct conn *, const char *why);
 
+/* Somebody to whom nothing can be said: the language is not ours. */
+void serve_unknown(struct worker *, struct conn *, const char *why);
+
 /* Ends a client's connection with an LTP error. */
 void serve_client_error(
     struct worker *, struct conn *, const char *code, const char *text);

@@ -21,11 +21,11 @@
 #define LAYOUT 1	  /* changes with anything that is in the memfd */
 
 /* A reader that meets a write looks again: at once, then after naps, for the
- * writer may have lost its processor. 20 ms or so in all, for it may as well
- * be dead. */
+ * writer may have lost its processor. A quarter of a second in all, for it may
+ * as well be dead. */
 #define READ_SPINS  64
-#define READ_TRIES  256
-#define READ_NAP_NS 100000
+#define READ_TRIES  (READ_SPINS + 250)
+#define READ_NAP_NS 1000000
 
 #define LARGER(a, b) ((a) > (b) ? (a) : (b))
 #define CELL_SIZE                                                              \

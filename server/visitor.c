@@ -122,6 +122,7 @@ take_head(struct visitor *v, struct relay_view *view,
 	bool can_answer = is_answered(v);
 
 	v->wants_html = head->wants_html;
+	v->is_head = http_text_is(head->method, "HEAD");
 	if (!is_for_us(v, head)) {
 		refuse(v, view, can_answer, 421,
 		    "this connection belongs to another host");
@@ -246,6 +247,7 @@ visitor_init(struct visitor *v, struct relay *relay)
 	v->status = 0;
 	v->why = NULL;
 	v->wants_html = false;
+	v->is_head = false;
 	v->is_held = false;
 	v->requests = 0;
 	v->answered = 0;

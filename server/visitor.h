@@ -44,6 +44,7 @@ struct visitor {
 	int status;	   /* REFUSED: of the page */
 	const char *why;   /* REFUSED, CUT: static text */
 	bool wants_html;   /* of the last head */
+	bool is_head;	   /* the last head's method is HEAD */
 	bool is_held;	   /* HELD: the relay awaits relay_resume() */
 	unsigned requests; /* heads that went on */
 	uint64_t answered; /* answer bytes delivered when the last one did */

@@ -15,6 +15,7 @@
 #include "server/arrival.h"
 #include "server/channel.h"
 #include "server/control.h"
+#include "server/deadline.h"
 #include "server/handover.h"
 #include "server/listener.h"
 #include "server/pages.h"
@@ -71,7 +72,6 @@ drain(struct worker *w, const char *why)
 {
 	struct timeval look = clock_span(WORKER_DRAIN_LOOK_MS);
 	struct timeval limit = { .tv_sec = w->config->drain };
-	struct event *ev;
 
 	if (w->draining)
 		return;
@@ -81,8 +81,8 @@ drain(struct worker *w, const char *why)
 	listener_set_free(w->listeners);
 	w->listeners = NULL;
 	session_each(w->sessions, say_goodbye);
-	ev = event_new(w->base, -1, EV_PERSIST, drain_look_cb, w);
-	if (ev == NULL || event_add(ev, &look) == -1)
+	w->drain_look = event_new(w->base, -1, EV_PERSIST, drain_look_cb, w);
+	if (w->drain_look == NULL || event_add(w->drain_look, &look) == -1)
 		event_base_loopexit(w->base, NULL);
 	event_base_loopexit(w->base, &limit);
 }
@@ -158,6 +158,36 @@ start_up(struct worker *w, const struct worker_start *start)
 	    w->base, start->listen_fds, start->listen_n, accepted, w);
 }
 
+static void
+leave(struct session *s)
+{
+	session_end(s, SESSION_LOST, "the server is leaving");
+}
+
+/* In the opposite order of start_up(). */
+static void
+tear_down(struct worker *w)
+{
+	session_each(w->sessions, leave);
+	if (w->drain_look != NULL)
+		event_free(w->drain_look);
+	listener_set_free(w->listeners);
+	handover_free(w->handover);
+	arrivals_free(w->arrivals);
+	park_free(w->park);
+	deadline_list_free(w->waits);
+	control_claims_free(w->claims);
+	session_table_free(w->sessions);
+	pages_free(w->pages);
+	drain_set_free(w->drains);
+	relay_env_free(w->relays);
+	channel_free(w->channel);
+	event_base_free(w->base);
+	inbox_free(w->inbox);
+	counters_free(w->counters);
+	registry_free(w->registry);
+}
+
 int
 worker_run(const struct worker_start *start)
 {
@@ -184,6 +214,7 @@ worker_run(const struct worker_start *start)
 	counter_set(&w.count->ready, 1);
 	channel_send(w.channel, &ready, -1);
 	event_base_dispatch(w.base);
+	tear_down(&w);
 	log_info("ended");
 	return 0;
 }

@@ -24,6 +24,7 @@ struct channel;
 struct control_claims;
 struct deadline_list;
 struct drain_set;
+struct event;
 struct event_base;
 struct handover;
 struct listener_set;
@@ -58,6 +59,7 @@ struct worker {
 	struct event_base *base;
 	struct channel *channel;
 	struct listener_set *listeners; /* NULL once draining */
+	struct event *drain_look;	/* NULL until draining */
 	struct arrivals *arrivals;
 	struct handover *handover;
 	struct park *park;

@@ -37,6 +37,21 @@ START_TEST(begins_anew_after_a_success)
 }
 END_TEST
 
+START_TEST(is_short_after_a_short_success)
+{
+	struct backoff backoff = { 0 };
+	int i;
+
+	for (i = 0; i < 10; i++)
+		backoff_next(&backoff);
+	backoff_ease(&backoff);
+	ck_assert_uint_le(backoff_next(&backoff), 4 * BACKOFF_MIN_MS);
+	backoff_reset(&backoff);
+	backoff_ease(&backoff);
+	ck_assert_uint_le(backoff_next(&backoff), 2 * BACKOFF_MIN_MS);
+}
+END_TEST
+
 START_TEST(differs)
 {
 	uint64_t first = backoff_between(0, 1000000000);
@@ -75,6 +90,7 @@ main(void)
 
 	tcase_add_test(tcase, grows_and_stays_in_bounds);
 	tcase_add_test(tcase, begins_anew_after_a_success);
+	tcase_add_test(tcase, is_short_after_a_short_success);
 	tcase_add_test(tcase, differs);
 	tcase_add_test(tcase, between_has_both_ends);
 	suite_add_tcase(suite, tcase);

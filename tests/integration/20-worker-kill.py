@@ -17,10 +17,11 @@ url = client.url
 
 def owner():
     """The process that joined the last visitor."""
+    before = server.log().count("visitor tunnel=demo")
     assert lt.get(server, "demo").status == 200
-    lines = [line for line in server.log().splitlines()
-             if "visitor tunnel=demo" in line]
-    return int(re.search(r"ltserver\[(\d+)\]", lines[-1]).group(1))
+    return int(lt.wait_until(lambda: re.findall(
+        r"ltserver\[(\d+)\].* visitor tunnel=demo", server.log())
+        [before:])[-1])
 
 
 def kill(pid):

@@ -80,7 +80,8 @@ def count(pattern):
 
 def counts():
     """Log lines of who was refused, and of sessions that began."""
-    return (count("client refused from=") + count("visitor tunnel=-"),
+    return (count("client refused from=") + count("visitor tunnel=-")
+            + count("connection refused from="),
             count("session started tunnel=(?!old|demo)"),
             count("session ended tunnel=(?!old|demo)"))
 
@@ -135,10 +136,14 @@ for good in good_control, good_proxy:
                 # An idle proxy connection, had there been room.
                 assert json.loads(bad[11:])["proxy"]["name"] == "old", bad
 
-# Cut off after each byte. No byte at all is nothing to speak of.
+# Cut off after each byte. No byte at all is nothing to speak of, and to three
+# there is no language to answer in.
 assert say(b"") is None
 for good in good_control, good_proxy:
-    for i in range(1, len(good)):
+    for i in range(1, 4):
+        assert say(good[:i]) is None
+        refused += 1
+    for i in range(4, len(good)):
         refuse(good[:i], fin=True)
 
 # Lengths that lie: too long ones are refused by their length alone.
@@ -162,9 +167,11 @@ with lt.Visitor(server) as visitor:
 for data in (b"LTP/0.3" + good_control[7:], b"LTP/1.0" + good_control[7:],
              b"ltp/0.2" + good_control[7:], good_control[7:],
              b"LTP/0.2\r\n\r\n\r\n" + good_control,
-             b"SSH-2.0-OpenSSH_9.2\r\n\r\n\r\n", b"\x16\x03\x01" + b"x" * 200,
-             b"\0" * 100 + b"\r\n\r\n", bytes(range(256)) + b"\r\n\r\n"):
-    refuse(data, OLD_CODES | {"badrequest"}, fin=True)
+             b"SSH-2.0-OpenSSH_9.2\r\n\r\n\r\n", b"\0" * 100 + b"\r\n\r\n",
+             bytes(range(256)) + b"\r\n\r\n"):
+    refuse(data, fin=True)
+assert say(b"\x16\x03\x01\0\xc8\1" + b"x" * 200, fin=False) is None
+refused += 1
 
 # JSON that is none, is no object, is too deep, has a key twice.
 name_and_client = '"name": "fresh", "client": "c"'

@@ -4,6 +4,8 @@
 headers, not only the first; what two programs could read differently reaches
 nobody."""
 
+import time
+
 import lt
 
 heads = []  # as the local service got them, bytes
@@ -23,8 +25,16 @@ def answer(conn):
         conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
 
+def answer_later(conn):
+    """Answers whatever comes with a head first, and the body later."""
+    while conn.recv(65536):
+        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+        time.sleep(0.2)
+        conn.sendall(b"later")
+
+
 def values(head, name):
-    """The values of a header; its lines without them."""
+    """The values of a header."""
     lines = head.decode("latin-1").split("\r\n")
     mine = [line for line in lines
             if line.lower().startswith(name.lower() + ":")]
@@ -38,6 +48,7 @@ local = lt.Listener(answer)
 clients = [lt.Client(server, service, name="toy"),
            lt.Client(server, other, name="other"),
            lt.Client(server, local.port, name="raw"),
+           lt.Client(server, lt.Listener(answer_later), name="later"),
            lt.Client(plain, local.port, name="raw"),
            lt.Client(plain, service, name="toy")]
 
@@ -127,17 +138,25 @@ with lt.Visitor(server) as visitor:
         assert page.seen("X-Forwarded-For") == ["127.0.0.1"]
     page = visitor.request(server.host("other"), headers=upgrade)
     assert page.status == 421 and visitor.read_all() == b""
-# What comes behind the upgrade request is held back until the answer.
+# What comes behind an upgrade request is held back until its answer, and
+# never gets mixed with that.
 with lt.Visitor(server) as visitor:
-    visitor.send(lt.request(host, "/first", headers=upgrade)
-                 + lt.request(server.host("other"), "/second"))
-    assert visitor.read_response().json()["path"] == "/first"
-    last = visitor.read_response()
-    assert last is None or last.status == 421
+    host = server.host("later")
+    visitor.send(lt.request(host, headers=upgrade) + lt.request(host))
+    for _ in range(2):
+        assert visitor.read_response().body == b"later"
+with lt.Visitor(server) as visitor:
+    visitor.send(lt.request(host, headers=upgrade)
+                 + lt.request(server.host("other")))
+    page = visitor.read_response()
+    assert page.status == 200 and page.body == b"later", page.body
+    page = visitor.read_response()
+    assert page is None or page.status == 421
     assert visitor.read_all() == b""
 assert not other.requests
 
 # An upgrade that was accepted: nothing is looked at any more.
+host = server.host("toy")
 for early in b"", b"early":
     with lt.Visitor(server) as visitor:
         visitor.request(host)

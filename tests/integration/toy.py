@@ -203,6 +203,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
 
 
+class _HandlerUnix(_Handler):
+    disable_nagle_algorithm = False
+
+
 class _Http(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     allow_reuse_address = True
@@ -227,7 +231,7 @@ class Service:
     def __init__(self, name="toy", port=0, host="127.0.0.1", unix=None):
         self.name = name
         self.requests = []
-        self.http = _HttpUnix(unix, _Handler) if unix else \
+        self.http = _HttpUnix(unix, _HandlerUnix) if unix else \
             _Http((host, port), _Handler)
         self.http.service = self
         self.port = None if unix else self.http.server_address[1]

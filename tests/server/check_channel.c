@@ -158,16 +158,25 @@ START_TEST(what_does_not_fit_waits)
 {
 	struct channel_msg msg = { .type = CHANNEL_READY };
 	const uint32_t many = 20000;
+	struct channel_msg first;
+	int fd;
 
 	for (msg.id = 0; msg.id < many; msg.id++)
 		channel_send(a.channel, &msg,
 		    msg.id % 4000 == 3999 ? STDERR_FILENO : -1);
+	/* There is room again, but others have waited longer. */
+	ck_assert_int_eq(
+	    fdpass_recv(fds[1], &first, sizeof(first), &fd), FDPASS_OK);
+	ck_assert_uint_eq(first.id, 0);
+	channel_send(a.channel, &msg, -1);
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	start(&b, fds[1]);
+	b.next_id = 1;
 	settle();
 	ck_assert_uint_eq(b.messages, many);
 	ck_assert_int_ne(b.fd, -1);
 	ck_assert_uint_eq(a.closed + b.closed, 0);
+	msg.id++;
 	channel_send(a.channel, &msg, -1);
 	settle();
 	ck_assert_uint_eq(b.messages, many + 1);
@@ -206,12 +215,27 @@ START_TEST(end_of_file_comes_after_the_messages)
 	msg.id = 1;
 	ck_assert_int_eq(fdpass_send(fds[1], &msg, sizeof(msg), -1), FDPASS_OK);
 	close(fds[1]);
-	channel_send(a.channel, &msg, -1);
 	settle();
 	ck_assert_uint_eq(a.messages, 2);
 	ck_assert_uint_eq(a.closed, 1);
 	channel_send(a.channel, &msg, -1);
 	settle();
+	ck_assert_uint_eq(a.closed, 1);
+}
+END_TEST
+
+/* The same if writing notices the end before reading does. */
+START_TEST(sending_to_the_dead_loses_no_message)
+{
+	struct channel_msg msg = { .type = CHANNEL_READY };
+
+	ck_assert_int_eq(fdpass_send(fds[1], &msg, sizeof(msg), -1), FDPASS_OK);
+	close(fds[1]);
+	channel_send(a.channel, &msg, -1);
+	channel_send(a.channel, &msg, -1);
+	ck_assert_uint_eq(a.messages + a.closed, 0);
+	settle();
+	ck_assert_uint_eq(a.messages, 1);
 	ck_assert_uint_eq(a.closed, 1);
 }
 END_TEST
@@ -308,7 +332,8 @@ main(void)
 	const TTest *const tests[] = { pair_is_as_it_should_be,
 		messages_go_both_ways, what_does_not_fit_waits,
 		peer_that_does_not_read_is_dead,
-		end_of_file_comes_after_the_messages, callbacks_may_free,
+		end_of_file_comes_after_the_messages,
+		sending_to_the_dead_loses_no_message, callbacks_may_free,
 		wrong_form_ends_it, wrong_content_ends_it,
 		bools_are_made_bools };
 	Suite *suite = suite_create("channel");

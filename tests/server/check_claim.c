@@ -6,7 +6,6 @@
 #include "server/claim.h"
 
 #include <check.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <event2/event.h>
@@ -100,47 +99,459 @@ offer(uint8_t secret)
 static struct channel_msg
 next(uint32_t to, enum channel_type type)
 {
-	static size_t at;
-	struct channel_msg msg;
+	struct note n = notes[0];
 
 	ck_assert_uint_gt(notes_n, 0);
-	at = 0;
-	ck_assert_uint_eq(notes[at].to, to);
-	ck_assert_uint_eq(notes[at].msg.type, type);
-	msg = notes[at].msg;
 	memmove(notes, notes + 1, --notes_n * sizeof(notes[0]));
+	ck_assert_uint_eq(n.to, to);
+	ck_assert_uint_eq(n.msg.type, type);
 	ck_assert_pstr_eq(registry_check(reg), NULL);
-	return msg;
+	return n.msg;
 }
 
-/* Makes the claim that was prepared; all that is said in answer, checked. */
+static void
+no_more(void)
+{
+	ck_assert_uint_eq(notes_n, 0);
+	ck_assert_pstr_eq(registry_check(reg), NULL);
+}
+
+/* Reads the answer to a claim, and the word to all if it was a good one. */
+static struct channel_claimed
+answer(uint32_t worker, enum channel_verdict verdict)
+{
+	struct channel_msg msg = next(worker, CHANNEL_CLAIMED);
+	struct registry_session s;
+
+	ck_assert_uint_eq(msg.id, 42);
+	ck_assert_int_eq(msg.claimed.verdict, verdict);
+	if (verdict == CHANNEL_GRANTED || verdict == CHANNEL_RESUMED) {
+		ck_assert(registry_ref_same(
+		    next(ALL, CHANNEL_UP).tunnel, msg.claimed.tunnel));
+		ck_assert(registry_session(reg, msg.claimed.session, &s));
+		ck_assert_uint_eq(s.worker, worker);
+		ck_assert_str_eq(s.label, msg.claimed.label);
+	}
+	no_more();
+	return msg.claimed;
+}
+
+/* Makes the claim that was prepared; no live session is in the way. */
 static struct channel_claimed
 ask(uint32_t worker, enum channel_verdict verdict)
 {
-	static uint32_t id;
-	struct channel_msg msg;
+	claim_answer(book, worker, 42, &claim);
+	return answer(worker, verdict);
+}
+
+/* The same, and it takes over what `old` is. */
+static struct channel_claimed
+take_over(uint32_t worker, uint32_t owner, const struct channel_claimed *old)
+{
+	struct channel_claimed c;
+
+	claim_answer(book, worker, 42, &claim);
+	ck_assert(registry_ref_same(
+	    next(owner, CHANNEL_TAKEN).session, old->session));
+	c = answer(worker, CHANNEL_RESUMED);
+	ck_assert(registry_ref_same(c.tunnel, old->tunnel));
+	ck_assert(!registry_ref_same(c.session, old->session));
+	ck_assert_str_eq(c.label, old->label);
+	ck_assert_str_eq(c.name, old->name);
+	return c;
+}
+
+static struct channel_claimed
+granted(const char *name, uint8_t secret, uint32_t worker)
+{
+	prepare(name, secret);
+	return ask(worker, CHANNEL_GRANTED);
+}
+
+static bool
+is_held(const char *name)
+{
+	struct registry_tunnel t;
+
+	return registry_find(reg, name, &t) && t.grace_end_ms != 0;
+}
+
+static bool
+is_free(const char *name)
+{
+	struct registry_tunnel t;
+
+	return !registry_find(reg, name, &t);
+}
+
+START_TEST(free_name_is_granted)
+{
+	struct channel_claimed c, d;
+
+	c = granted("Demo", 1, 5);
+	ck_assert_str_eq(c.name, "demo");
+	d = granted("other", 2, 5);
+	ck_assert_str_ne(c.label, d.label);
+	ck_assert(!registry_ref_same(c.tunnel, d.tunnel));
+}
+END_TEST
+
+START_TEST(live_name_is_refused_without_the_secret)
+{
+	granted("demo", 1, 5);
+	prepare("demo", 2);
+	ask(6, CHANNEL_TAKEN_NAME);
+	prepare("DEMO", 2);
+	offer(2);
+	ask(6, CHANNEL_TAKEN_NAME);
+	memset(claim.proof, 1, sizeof(claim.proof));
+	claim.proof[31] = 0;
+	ask(6, CHANNEL_TAKEN_NAME);
+	/* The right one, but it is not said to be one. */
+	offer(1);
+	claim.has_proof = false;
+	ask(6, CHANNEL_TAKEN_NAME);
+}
+END_TEST
+
+START_TEST(secret_resumes_a_live_session)
+{
+	struct channel_claimed c = granted("demo", 1, 5);
 	struct registry_session s;
 
-	ck_assert_uint_eq(notes_n, 0);
-	claim_answer(book, worker, ++id, &claim);
-	if (notes_n > 1 && notes[0].msg.type == CHANNEL_TAKEN)
-		ck_assert_uint_eq(verdict, CHANNEL_RESUMED);
-	if (notes[0].msg.type == CHANNEL_TAKEN) {
-		memmove(&notes[LOG - 1], &notes[0], sizeof(notes[0]));
-		(void)next(notes[0].to, CHANNEL_TAKEN);
+	/* By label, from another worker. */
+	prepare("demo", 9);
+	strcpy(claim.session, c.label);
+	offer(1);
+	c = take_over(6, 5, &c);
+
+	/* By name alone; the same worker. The secret stays the same. */
+	prepare("demo", 9);
+	offer(1);
+	c = take_over(6, 6, &c);
+
+	/* By name, with the label of a session that is no more. */
+	strcpy(claim.session, "s0000000deadbeefdeadbeef");
+	ck_assert_int_eq(net_addr_from(&claim.peer, "2001:db8::7", 1), 0);
+	c = take_over(4, 6, &c);
+	ck_assert(registry_session(reg, c.session, &s));
+	ck_assert(net_addr_same_host(&s.peer, &claim.peer));
+	prepare("demo", 9);
+	offer(9);
+	ask(4, CHANNEL_TAKEN_NAME);
+}
+END_TEST
+
+START_TEST(label_wins_over_the_name)
+{
+	struct channel_claimed c = granted("demo", 1, 5);
+	struct channel_claimed d = granted("other", 2, 5);
+
+	prepare("", 9);
+	strcpy(claim.session, c.label);
+	offer(1);
+	c = take_over(6, 5, &c);
+	prepare("other", 9);
+	strcpy(claim.session, c.label);
+	offer(1);
+	c = take_over(5, 6, &c);
+	ck_assert_str_eq(c.name, "demo");
+
+	/* With the secret of the name, not of the label, it is the name. */
+	offer(2);
+	d = take_over(7, 5, &d);
+	ck_assert_str_eq(d.name, "other");
+
+	/* With neither it is nobody's. */
+	offer(3);
+	ask(7, CHANNEL_TAKEN_NAME);
+}
+END_TEST
+
+START_TEST(what_the_registry_shows_is_no_proof)
+{
+	struct channel_claimed c = granted("demo", 1, 5);
+	struct registry_session s;
+
+	ck_assert(registry_session(reg, c.session, &s));
+	prepare("demo", 9);
+	strcpy(claim.session, c.label);
+	claim.has_proof = true;
+	memcpy(claim.proof, s.secret, sizeof(claim.proof));
+	ask(6, CHANNEL_TAKEN_NAME);
+
+	prepare_old("old", 1, "192.0.2.1");
+	c = ask(5, CHANNEL_GRANTED);
+	ck_assert(registry_session(reg, c.session, &s));
+	memcpy(claim.client, s.client, sizeof(claim.client));
+	ask(6, CHANNEL_TAKEN_NAME);
+}
+END_TEST
+
+START_TEST(old_client_resumes_by_string_and_address)
+{
+	struct channel_claimed c;
+
+	prepare_old("demo", 1, "192.0.2.1");
+	c = ask(5, CHANNEL_GRANTED);
+	prepare_old("demo", 2, "192.0.2.1");
+	ask(6, CHANNEL_TAKEN_NAME);
+	prepare_old("demo", 1, "192.0.2.2");
+	ask(6, CHANNEL_TAKEN_NAME);
+	prepare_old("demo", 1, "192.0.2.1");
+	memset(&claim.peer, 0, sizeof(claim.peer));
+	ask(6, CHANNEL_TAKEN_NAME);
+	prepare_old("demo", 1, "192.0.2.1");
+	claim.peer.in.sin_port = 0;
+	c = take_over(6, 5, &c);
+
+	claim_down(book, 6, c.session, CHANNEL_LOST);
+	no_more();
+	prepare_old("demo", 2, "192.0.2.1");
+	ask(7, CHANNEL_TAKEN_NAME);
+	prepare_old("demo", 1, "192.0.2.1");
+	ck_assert_str_eq(ask(7, CHANNEL_RESUMED).label, c.label);
+}
+END_TEST
+
+START_TEST(old_and_new_clients_do_not_mix)
+{
+	struct channel_claimed c;
+
+	/* Client string and address are the same throughout. */
+	prepare_old("old", 1, "192.0.2.1");
+	ask(5, CHANNEL_GRANTED);
+	prepare_old("new", 1, "192.0.2.1");
+	claim.has_ext = true;
+	c = ask(5, CHANNEL_GRANTED);
+
+	prepare_old("new", 1, "192.0.2.1");
+	ask(6, CHANNEL_TAKEN_NAME);
+	offer(0);
+	ask(6, CHANNEL_TAKEN_NAME);
+	prepare_old("old", 1, "192.0.2.1");
+	claim.has_ext = true;
+	ask(6, CHANNEL_TAKEN_NAME);
+	/* A session made for an old client has no secret, not even this. */
+	offer(0);
+	ask(6, CHANNEL_TAKEN_NAME);
+
+	/* Nor in the grace period. */
+	claim_down(book, 5, c.session, CHANNEL_LOST);
+	prepare_old("new", 1, "192.0.2.1");
+	ask(6, CHANNEL_TAKEN_NAME);
+}
+END_TEST
+
+START_TEST(bad_names_are_refused)
+{
+	static const char *const names[] = { "", "-a", "a-", "a.b", "a_b",
+		"a b", "\xc3\xa4", "a/" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		prepare(names[i], 1);
+		ask(5, CHANNEL_TAKEN_NAME);
 	}
-	msg = next(worker, CHANNEL_CLAIMED);
-	ck_assert_uint_eq(msg.id, id);
-	ck_assert_int_eq(msg.claimed.verdict, verdict);
-	if (verdict != CHANNEL_GRANTED && verdict != CHANNEL_RESUMED) {
-		ck_assert_uint_eq(notes_n, 0);
-		return msg.claimed;
-	}
-	ck_assert(registry_ref_same(
-	    next(ALL, CHANNEL_UP).tunnel, msg.claimed.tunnel));
-	ck_assert(registry_session(reg, msg.claimed.session, &s));
-	ck_assert_uint_eq(s.worker, worker);
-	ck_assert_str_eq(s.label, msg.claimed.label);
-	ck_assert_uint_eq(notes_n, 0);
-	return msg.claimed;
+	ck_assert_uint_eq(registry_count(reg), 0);
+}
+END_TEST
+
+START_TEST(full_table_says_so)
+{
+	struct channel_claimed c = granted("a", 1, 5);
+
+	granted("b", 2, 5);
+	granted("c", 3, 5);
+	prepare("d", 4);
+	ask(5, CHANNEL_FULL);
+	prepare("a", 4);
+	ask(5, CHANNEL_TAKEN_NAME);
+	offer(1);
+	c = take_over(6, 5, &c);
+	claim_down(book, 6, c.session, CHANNEL_CLOSED);
+	next(ALL, CHANNEL_GONE);
+	granted("d", 4, 5);
+}
+END_TEST
+
+START_TEST(goodbye_frees_the_name)
+{
+	struct channel_claimed c = granted("demo", 1, 5);
+
+	claim_down(book, 5, c.session, CHANNEL_CLOSED);
+	ck_assert(registry_ref_same(next(ALL, CHANNEL_GONE).tunnel, c.tunnel));
+	no_more();
+	ck_assert(is_free("demo"));
+	granted("demo", 2, 6);
+	/* Said twice, it does not hit the next one. */
+	claim_down(book, 5, c.session, CHANNEL_CLOSED);
+	no_more();
+	ck_assert(!is_free("demo"));
+}
+END_TEST
+
+START_TEST(only_the_owner_ends_a_session)
+{
+	struct channel_claimed c = granted("demo", 1, 5), d;
+	struct registry_ref nowhere = { UINT32_MAX, 1 };
+
+	claim_down(book, 6, c.session, CHANNEL_CLOSED);
+	claim_down(book, 6, c.session, CHANNEL_LOST);
+	claim_down(book, REGISTRY_NO_WORKER, c.session, CHANNEL_LOST);
+	claim_down(book, 5, nowhere, CHANNEL_CLOSED);
+	no_more();
+	ck_assert(!is_free("demo") && !is_held("demo"));
+
+	/* Word of the old owner that crosses the take-over is late. */
+	prepare("demo", 1);
+	offer(1);
+	d = take_over(5, 5, &c);
+	claim_down(book, 5, c.session, CHANNEL_CLOSED);
+	no_more();
+	ck_assert(!is_free("demo") && !is_held("demo"));
+
+	/* Nonsense for a cause is no goodbye. */
+	claim_down(book, 5, d.session, (enum channel_cause)77);
+	no_more();
+	ck_assert(is_held("demo"));
+}
+END_TEST
+
+START_TEST(held_name_waits_for_its_owner)
+{
+	struct channel_claimed c = granted("demo", 1, 5), d;
+	struct registry_tunnel t;
+	uint64_t before = clock_ms();
+
+	claim_down(book, 5, c.session, CHANNEL_LOST);
+	no_more();
+	ck_assert(registry_find(reg, "demo", &t));
+	ck_assert_uint_ge(t.grace_end_ms, before + 1000 * 1000);
+	prepare("demo", 2);
+	ask(6, CHANNEL_TAKEN_NAME);
+	strcpy(claim.session, c.label);
+	offer(2);
+	ask(6, CHANNEL_TAKEN_NAME);
+	offer(1);
+	d = ask(6, CHANNEL_RESUMED); /* nobody is told that it is taken */
+	ck_assert_str_eq(d.label, c.label);
+	ck_assert_str_eq(d.name, "demo");
+	ck_assert(!is_held("demo"));
+}
+END_TEST
+
+START_TEST(no_grace_frees_at_once)
+{
+	struct channel_claimed c = granted("demo", 1, 5);
+
+	config.grace = 0;
+	claim_down(book, 5, c.session, CHANNEL_LOST);
+	next(ALL, CHANNEL_GONE);
+	no_more();
+	ck_assert(is_free("demo"));
+
+	config.grace_old = 0;
+	config.grace = 1000;
+	prepare_old("demo", 1, "192.0.2.1");
+	c = ask(5, CHANNEL_GRANTED);
+	claim_down(book, 5, c.session, CHANNEL_LOST);
+	next(ALL, CHANNEL_GONE);
+	ck_assert(is_free("demo"));
+}
+END_TEST
+
+START_TEST(grace_ends)
+{
+	struct channel_claimed kept, lost, c;
+
+	config.grace = 1;
+	kept = granted("kept", 1, 5);
+	lost = granted("lost", 2, 5);
+	claim_down(book, 5, kept.session, CHANNEL_LOST);
+	claim_down(book, 5, lost.session, CHANNEL_LOST);
+	prepare("kept", 1);
+	offer(1);
+	ask(5, CHANNEL_RESUMED);
+
+	/* The one timer that is left fires, then the loop has nothing. */
+	event_base_dispatch(base);
+	ck_assert(
+	    registry_ref_same(next(ALL, CHANNEL_GONE).tunnel, lost.tunnel));
+	no_more();
+	ck_assert(is_free("lost"));
+	ck_assert(!is_free("kept") && !is_held("kept"));
+
+	/* The slot can be used, held and freed again. */
+	for (int i = 0; i < SIZE - 1; i++)
+		granted(i == 0 ? "x" : "y", 3, 6);
+	prepare("x", 3);
+	offer(3);
+	claim_worker_gone(book, 6);
+	no_more();
+	c = ask(5, CHANNEL_RESUMED);
+	event_base_dispatch(base);
+	next(ALL, CHANNEL_GONE);
+	no_more();
+	ck_assert(is_free("y") && !is_free("x"));
+	claim_down(book, 5, c.session, CHANNEL_CLOSED);
+	next(ALL, CHANNEL_GONE);
+}
+END_TEST
+
+START_TEST(dead_worker_loses_only_its_own)
+{
+	struct channel_claimed c;
+
+	granted("mine", 1, 5);
+	granted("too", 2, 5);
+	granted("theirs", 3, 6);
+	claim_worker_gone(book, 5);
+	no_more();
+	ck_assert(is_held("mine") && is_held("too"));
+	ck_assert(!is_held("theirs") && !is_free("theirs"));
+	claim_worker_gone(book, 5);
+	claim_worker_gone(book, 7);
+	no_more();
+	prepare("mine", 9);
+	offer(1);
+	c = ask(6, CHANNEL_RESUMED);
+	ck_assert_str_eq(c.name, "mine");
+
+	/* All of them at once, without any grace. */
+	config.grace = 0;
+	claim_worker_gone(book, 6);
+	next(ALL, CHANNEL_GONE);
+	next(ALL, CHANNEL_GONE);
+	no_more();
+	ck_assert(is_free("mine") && is_free("theirs") && is_held("too"));
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = { free_name_is_granted,
+		live_name_is_refused_without_the_secret,
+		secret_resumes_a_live_session, label_wins_over_the_name,
+		what_the_registry_shows_is_no_proof,
+		old_client_resumes_by_string_and_address,
+		old_and_new_clients_do_not_mix, bad_names_are_refused,
+		full_table_says_so, goodbye_frees_the_name,
+		only_the_owner_ends_a_session, held_name_waits_for_its_owner,
+		no_grace_frees_at_once, grace_ends,
+		dead_worker_loses_only_its_own };
+	Suite *suite = suite_create("claim");
+	TCase *tc = tcase_create("claim");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	suite_add_tcase(suite, tc);
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		tcase_add_test(tc, tests[i]);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
 }

@@ -42,9 +42,9 @@ START_TEST(a_whole_hello_is_a_client)
 {
 	static const char hello[] =
 	    "LTP/"
-	    "0.2\0\0\0\x27{\"control\":{\"name\":\"demo\",\"client\":\"c\"}}"
+	    "0.2\0\0\0\x28{\"control\":{\"name\":\"demo\",\"client\":\"c\"}}"
 	    "rest";
-	size_t len = LTP_HEADER_LEN + 4 + 0x27;
+	size_t len = LTP_HEADER_LEN + 4 + 0x28;
 
 	ck_assert_uint_eq(len, sizeof(hello) - 1 - 4);
 	for (size_t i = 1; i < len; i++)

@@ -20,7 +20,8 @@ START_TEST(rows_have_lines_of_their_own)
 		ck_assert_uint_eq((uintptr_t)counters_worker(c, i) % 64, 0);
 	for (size_t i = 0; i < 5; i++)
 		ck_assert_uint_eq((uintptr_t)counters_session(c, i) % 64, 0);
-	ck_assert((void *)counters_session(c, 0) >= (void *)(counters_worker(c, 2) + 1));
+	ck_assert((void *)counters_session(c, 0) >=
+		  (void *)(counters_worker(c, 2) + 1));
 	ck_assert_uint_eq(counter_get(&counters_session(c, 4)->bytes_out), 0);
 	counter_set(&counters_session(c, 4)->bytes_out, 1);
 	counters_free(c);

@@ -207,15 +207,19 @@ START_TEST(error_read)
 	struct conn conn;
 	int fd = visitor("rest of something", &conn);
 
-	pages_error_read(pages, &conn.fd, 421, "another host", true);
+	pages_error_read(pages, &conn.fd, 421, "another host", true, false);
 	ck_assert_int_eq(conn.fd, -1);
 	collect(fd);
 	ck_assert_ptr_eq(strstr(answer, "HTTP/1.1 421 "), answer);
 	ck_assert_ptr_nonnull(strstr(body(false), "<html"));
 	fd = visitor("", &conn);
-	pages_error_read(pages, &conn.fd, 421, "another host", false);
+	pages_error_read(pages, &conn.fd, 421, "another host", false, false);
 	collect(fd);
 	ck_assert_ptr_null(strstr(body(false), "<html"));
+	fd = visitor("", &conn);
+	pages_error_read(pages, &conn.fd, 421, "another host", true, true);
+	collect(fd);
+	body(true);
 }
 END_TEST
 

@@ -271,8 +271,10 @@ END_TEST
 
 START_TEST(base_domain)
 {
-	asks("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n");
+	asks("HEAD / HTTP/1.1\r\nHost: example.com\r\n\r\n");
 	is_refused(421);
+	ck_assert(v.is_head);
+	ck_assert(!v.wants_html);
 }
 END_TEST
 

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The pool and its proxy connections, against a backend that the test plays
+ * itself on a loopback port.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "client/backoff.h"
+#include "client/client.h"
+#include "client/options.h"
+#include "client/pool.h"
+#include "common/clock.h"
+#include "common/drain.h"
+#include "common/ltp.h"
+#include "common/net.h"
+#include "common/relay.h"
+
+#define PATIENCE_MS 20000
+#define CONNS_MAX   32
+
+static struct options options;
+static struct client client;
+static struct pool *pool;
+static int backend, service;
+static int conns[CONNS_MAX];
+static int conns_n;
+
+static int
+listen_on_loopback(struct net_addr *addr)
+{
+	int fd;
+
+	ck_assert_int_eq(net_addr_from(addr, "127.0.0.1", 0), 0);
+	fd = net_listen(addr, 64);
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(net_local(fd, addr), 0);
+	return fd;
+}
+
+static void
+setup(void)
+{
+	struct net_addr addr;
+
+	memset(&options, 0, sizeof(options));
+	memset(&client, 0, sizeof(client));
+	options.display.quiet = true;
+	service = listen_on_loopback(&addr);
+	strcpy(options.target.host, "127.0.0.1");
+	options.target.port = net_addr_port(&addr);
+	client.options = &options;
+	client.base = event_base_new();
+	client.relays = relay_env_new(client.base, 4, 65536);
+	client.drains = drain_set_new(client.base, 4);
+	LIST_INIT(&client.pools);
+	conns_n = 0;
+}
+
+static void
+start(int64_t concurrency)
+{
+	struct pool_session session = { .name = "demo", .client = "me@here;x" };
+
+	backend = listen_on_loopback(&session.backend);
+	pool = pool_new(&client, &session, concurrency);
+	ck_assert_ptr_nonnull(pool);
+}
+
+static void
+teardown(void)
+{
+	pool_free_all(&client);
+	ck_assert_uint_eq(client.connections, 0);
+	drain_set_free(client.drains);
+	relay_env_free(client.relays);
+	event_base_free(client.base);
+	while (conns_n > 0)
+		close(conns[--conns_n]);
+	close(backend);
+	close(service);
+}
+
+static void
+turn(void)
+{
+	struct net_addr peer;
+	int fd;
+
+	event_base_loop(client.base, EVLOOP_NONBLOCK);
+	while (conns_n < CONNS_MAX && (fd = net_accept(backend, &peer)) != -1)
+		conns[conns_n++] = fd;
+}
+
+/* Turns the loop until so many connections have come, and then some. */
+static void
+expect_conns(int n)
+{
+	uint64_t deadline = clock_ms() + PATIENCE_MS;
+	int i;
+
+	while (conns_n < n && clock_ms() < deadline)
+		turn();
+	for (i = 0; i < 100; i++)
+		turn();
+	ck_assert_int_eq(conns_n, n);
+}
+
+/* Reads what comes at `fd` until it has `want` in it, or has ended. */
+static const char *
+read_until(int fd, const char *want)
+{
+	static char buf[8192];
+	uint64_t deadline = clock_ms() + PATIENCE_MS;
+	size_t len = 0;
+	ssize_t n;
+
+	do {
+		turn();
+		n = read(fd, buf + len, sizeof(buf) - 1 - len);
+		len += n > 0 ? (size_t)n : 0;
+		buf[len] = '\0';
+	} while (n != 0 && strstr(buf, want) == NULL && clock_ms() < deadline);
+	ck_assert_msg(strstr(buf, want) != NULL, "%s", buf);
+	return buf;
+}
+
+/* Reads the proxy request of a connection. */
+static void
+read_hello(int fd)
+{
+	static const char hello[] = "LTP/0.2\0\0\0";
+	char buf[512];
+	uint64_t deadline = clock_ms() + PATIENCE_MS;
+	ssize_t n;
+
+	while ((n = read(fd, buf, sizeof(buf))) == -1 && clock_ms() < deadline)
+		turn();
+	ck_assert_int_gt(n, 11);
+	ck_assert_mem_eq(buf, hello, 10);
+	ck_assert_int_eq(buf[10], n - 11);
+}
+
+static void
+say(int fd, const struct ltp_message *message, const char *more)
+{
+	size_t len;
+	char *frame = ltp_format(message, &len);
+
+	ck_assert_int_eq(write(fd, frame, len), (ssize_t)len);
+	ck_assert_int_eq(write(fd, more, strlen(more)), (ssize_t)strlen(more));
+	free(frame);
+}
+
+/* Another connection comes than the n that were there at `since_ms`, but not
+ * before the shortest pause has passed. */
+static void
+expect_pause(int n, uint64_t since_ms)
+{
+	while (conns_n == n && clock_ms() - since_ms < PATIENCE_MS)
+		turn();
+	ck_assert_int_gt(conns_n, n);
+	ck_assert_uint_ge(clock_ms() - since_ms, BACKOFF_MIN_MS);
+}
+
+static const struct ltp_message joined = { .type = LTP_PROXY_REPLY };
+
+START_TEST(as_many_as_wanted)
+{
+	start(3);
+	expect_conns(3);
+	pool_resize(pool, 5);
+	expect_conns(5);
+	pool_resize(pool, 2);
+	expect_conns(5);
+}
+END_TEST
+
+START_TEST(clamped)
+{
+	start(-7);
+	expect_conns(1);
+	pool_resize(pool, 0);
+	expect_conns(1);
+}
+END_TEST
+
+START_TEST(joined_is_replaced_and_relayed)
+{
+	struct net_addr peer;
+	uint64_t deadline = clock_ms() + PATIENCE_MS;
+	int local;
+
+	start(2);
+	expect_conns(2);
+	read_hello(conns[0]);
+	say(conns[0], &joined, "from the visitor");
+	expect_conns(3);
+	while (
+	    (local = net_accept(service, &peer)) == -1 && clock_ms() < deadline)
+		turn();
+	read_until(local, "from the visitor");
+	ck_assert_int_eq(write(local, "to the visitor", 14), 14);
+	read_until(conns[0], "to the visitor");
+
+	/* It lives on when the session is lost, and then nothing is left. */
+	pool_retire(&pool);
+	ck_assert_ptr_null(pool);
+	ck_assert_int_eq(write(local, "later", 5), 5);
+	read_until(conns[0], "later");
+	shutdown(conns[0], SHUT_WR);
+	close(local);
+	close(conns[1]);
+	close(conns[2]);
+	conns_n = 1;
+	while (client.connections > 0 && clock_ms() < deadline)
+		turn();
+	ck_assert(LIST_EMPTY(&client.pools));
+}
+END_TEST
+
+START_TEST(no_local_service)
+{
+	const char *page;
+
+	close(service);
+	service = -1;
+	start(1);
+	expect_conns(1);
+	read_hello(conns[0]);
+	say(conns[0], &joined,
+	    "GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n");
+	page = read_until(conns[0], "</html>");
+	ck_assert_int_eq(strncmp(page, "HTTP/1.1 502 ", 13), 0);
+	ck_assert_ptr_nonnull(strstr(page, "127.0.0.1:"));
+	ck_assert_ptr_nonnull(strstr(page, "Connection refused"));
+	expect_conns(2);
+}
+END_TEST
+
+START_TEST(refused_ones_are_not_replaced_at_once)
+{
+	struct ltp_message full = {
+		.type = LTP_ERROR, .error = "exception", .text = "pool is full"
+	};
+
+	uint64_t since_ms;
+
+	start(2);
+	expect_conns(2);
+	read_hello(conns[0]);
+	since_ms = clock_ms();
+	say(conns[0], &full, "");
+	shutdown(conns[1], SHUT_RDWR);
+	expect_pause(2, since_ms);
+	expect_conns(4);
+}
+END_TEST
+
+START_TEST(nonsense_ends_it)
+{
+	uint64_t since_ms;
+
+	start(1);
+	expect_conns(1);
+	since_ms = clock_ms();
+	ck_assert_int_eq(write(conns[0], "\xff\xff\xff\xff", 4), 4);
+	expect_pause(1, since_ms);
+	ck_assert_uint_eq(client.connections, 1);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("pool");
+	TCase *tcase = tcase_create("pool");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, as_many_as_wanted);
+	tcase_add_test(tcase, clamped);
+	tcase_add_test(tcase, joined_is_replaced_and_relayed);
+	tcase_add_test(tcase, no_local_service);
+	tcase_add_test(tcase, refused_ones_are_not_replaced_at_once);
+	tcase_add_test(tcase, nonsense_ends_it);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
