@@ -144,7 +144,7 @@ main(int argc, char **argv)
 		options_help(stdout);
 		return 0;
 	case OPTIONS_VERSION:
-		puts(CLIENT_AGENT);
+		puts("ltclient " LT_VERSION);
 		return 0;
 	case OPTIONS_BAD:
 		break;

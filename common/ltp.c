@@ -115,7 +115,7 @@ struct field {
 	FIELD(place, key, MUST, member, types, OPTIONAL, 0, "a list of strings")
 
 static const struct field fields[] = {
-	STRING(BODY, "name", name, REQUESTS, DEMANDED, LTP_NAME_MAX),
+	STRING(BODY, "name", name, REQUESTS, DEMANDED, LTP_CLIENT_MAX),
 	STRING(BODY, "client", client, REQUESTS, DEMANDED, LTP_CLIENT_MAX),
 	STRING(BODY, "protect", protect, CONTROL, OPTIONAL, ANY_LEN),
 	STRING(BODY, "domain", domain, CONTROL, OPTIONAL, ANY_LEN),

@@ -64,30 +64,31 @@ struct ltp_message {
 	enum ltp_type type;
 	bool has_ext; /* "ext" is there, maybe empty */
 
-	const char *name;	 /* CONTROL, PROXY; "" lets our server choose */
-	const char *client;	 /* CONTROL, PROXY */
-	const char *protect;	 /* CONTROL: user:password for visitors */
-	const char *domain;	 /* CONTROL, outside ext: kept for old peers */
-	const char *host;	 /* CONTROL_REPLY */
-	const char *banner;	 /* CONTROL_REPLY */
-	const char *error;	 /* ERROR: the code */
-	const char *text;	 /* ERROR: message; CLOSE: the reason */
-	int64_t concurrency;	 /* CONTROL_REPLY, CONCURRENCY */
-	int64_t reconnect_ms;	 /* RECONNECT */
+	const char *name;     /* CONTROL, PROXY; "" lets our server choose;
+				 not checked, see ltp_name() */
+	const char *client;   /* CONTROL, PROXY */
+	const char *protect;  /* CONTROL: user:password for visitors */
+	const char *domain;   /* CONTROL, outside ext: kept for old peers */
+	const char *host;     /* CONTROL_REPLY */
+	const char *banner;   /* CONTROL_REPLY */
+	const char *error;    /* ERROR: the code */
+	const char *text;     /* ERROR: message; CLOSE: the reason */
+	int64_t concurrency;  /* CONTROL_REPLY, CONCURRENCY */
+	int64_t reconnect_ms; /* RECONNECT */
 
 	/* In ext. */
-	const char *session;	 /* CONTROL, PROXY, CONTROL_REPLY */
-	const char *secret;	 /* the same three */
-	const char *agent;	 /* CONTROL: "ltclient/1.0" */
-	const char *ext_name;	 /* CONTROL_REPLY */
-	const char *url;	 /* CONTROL_REPLY */
-	const char *server;	 /* CONTROL_REPLY: "ltserver/1.0" */
-	const char *peer;	 /* PROXY_REPLY: "203.0.113.7:40112" */
-	const char *scheme;	 /* PROXY_REPLY: "http", "https" */
-	int64_t heartbeat_s;	 /* CONTROL_REPLY */
-	int64_t grace_s;	 /* CONTROL_REPLY */
-	int64_t sessions;	 /* CONTROL_REPLY */
-	bool strict;		 /* CONTROL */
+	const char *session;	  /* CONTROL, PROXY, CONTROL_REPLY */
+	const char *secret;	  /* the same three */
+	const char *agent;	  /* CONTROL: "ltclient/1.0" */
+	const char *ext_name;	  /* CONTROL_REPLY */
+	const char *url;	  /* CONTROL_REPLY */
+	const char *server;	  /* CONTROL_REPLY: "ltserver/1.0" */
+	const char *peer;	  /* PROXY_REPLY: "203.0.113.7:40112" */
+	const char *scheme;	  /* PROXY_REPLY: "http", "https" */
+	int64_t heartbeat_s;	  /* CONTROL_REPLY */
+	int64_t grace_s;	  /* CONTROL_REPLY */
+	int64_t sessions;	  /* CONTROL_REPLY */
+	bool strict;		  /* CONTROL */
 	const char *must_unknown; /* read only: the first member of ext.must
 				     that this program does not know */
 
@@ -100,8 +101,8 @@ struct ltp_message {
  * wrong type; then *why (static text) says so and there is nothing to free.
  * Never LTP_MORE. A message with none of the keys above is LTP_BAD too.
  */
-enum ltp_result ltp_parse(struct ltp_message *, enum ltp_from,
-    const void *json, size_t len, const char **why);
+enum ltp_result ltp_parse(struct ltp_message *, enum ltp_from, const void *json,
+    size_t len, const char **why);
 
 /* Frees what a message that was read holds; the message may be all zero. */
 void ltp_message_fini(struct ltp_message *);

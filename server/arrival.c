@@ -83,7 +83,7 @@ decide(struct arrival *a, const char *buf, size_t len)
 		a->guess = c.guess;
 		if (!a->is_closed)
 			return false;
-		give_up(a, 400, "the request ended before its head did");
+		give_up(a, 400, "the connection ended before its first message did");
 		return true;
 	case CLASSIFY_VISITOR:
 		leave(a, &conn);
@@ -144,7 +144,7 @@ expired(void *arg, struct deadline *d)
 
 	(void)arg;
 	if (a->seen > 0) {
-		give_up(a, 408, "the request head did not come in time");
+		give_up(a, 408, "the first message did not come in time");
 		return;
 	}
 	leave(a, &conn);

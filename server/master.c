@@ -126,7 +126,7 @@ worker_closed(void *arg, const char *why)
 	log_debug("channel of worker %u closed: %s", p->slot + 1, why);
 	channel_free(p->channel);
 	p->channel = NULL;
-	if (p->pid != 0)
+	if (p->pid != 0 && !p->master->stopping)
 		kill(p->pid, SIGKILL);
 }
 

@@ -58,7 +58,7 @@ serve_client_error(
 void
 serve_bad_client(struct worker *w, struct conn *conn, const char *why)
 {
-	serve_client_error(w, conn, "badrequest", why);
+	serve_client_error(w, conn, "exception", why);
 }
 
 void

@@ -28,7 +28,7 @@ void serve_client(struct worker *, struct conn *, const struct ltp_message *,
 void serve_refused(struct worker *, struct conn *, const char *tunnel,
     int status, const char *why);
 
-/* A client that speaks no LTP. */
+/* A client that speaks no LTP, as far as it can be understood. */
 void serve_bad_client(struct worker *, struct conn *, const char *why);
 
 /* Somebody to whom nothing can be said: the language is not ours. */

@@ -407,11 +407,11 @@ START_TEST(longest_strings)
 {
 	char json[1024];
 
-	request_of(json, sizeof(json), LTP_NAME_MAX, LTP_CLIENT_MAX);
+	request_of(json, sizeof(json), LTP_CLIENT_MAX, LTP_CLIENT_MAX);
 	good(CLIENT, json, LTP_CONTROL);
 	ltp_message_fini(&msg);
-	request_of(json, sizeof(json), LTP_NAME_MAX + 1, 1);
-	bad(CLIENT, json, "name must be a string of at most 63 bytes");
+	request_of(json, sizeof(json), LTP_CLIENT_MAX + 1, 1);
+	bad(CLIENT, json, "name must be a string of at most 255 bytes");
 	request_of(json, sizeof(json), 1, LTP_CLIENT_MAX + 1);
 	bad(CLIENT, json, "client must be a string of at most 255 bytes");
 }

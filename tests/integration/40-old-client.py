@@ -91,14 +91,21 @@ for name in "", "-demo", "de_mo", "de.mo":
     refused("exception", name)
 assert lt.get(server, "demo").json()["service"] == "first"
 
+old.close()
+server.wait_log('session ended tunnel=demo end="control connection closed"')
+
 # The same client takes its own name over at once; the old session just ends.
-new = ltp02.OldClient(server, "demo", second)
-assert new.reply.keys() == {"host", "concurrency", "banner"}
-assert old.closed.wait(lt.PATIENCE)
-lt.wait_until(lambda: metric("idle") == 3)
+control, _ = ltp02.open_control(server.address, "mine")
+proxy = ltp02.open_proxy(server.address, "mine")
+lt.wait_until(lambda: metric("idle") == 1)
+new = ltp02.OldClient(server, "mine", second)
+while (message := ltp02.read_frame(control)) is not None:
+    assert message == {"control": "ping"}, message
+assert proxy.recv(1) == b""
 for _ in range(10):
-    assert lt.get(server, "demo").json()["service"] == "second"
-assert not new.closed.is_set() and metric("tunnels") == 2
+    assert lt.get(server, "mine").json()["service"] == "second"
+control.close()
+proxy.close()
 
 # A proxy connection gets these bytes when it is joined, and then the
 # visitor's.
@@ -116,10 +123,11 @@ conn.close()
 # After a disconnect the name is held for the same client alone; visitors
 # who come meanwhile wait for it.
 new.close()
-server.wait_log('session ended tunnel=demo end="control connection closed"')
-refused("unavailable", "demo", OTHER)
-refused("unavailable", "demo", source="127.0.0.2")
-refused_proxy("expired", "demo")
+server.wait_log('session ended tunnel=mine end="control connection closed"')
+for name in "demo", "mine":
+    refused("unavailable", name, OTHER)
+    refused("unavailable", name, source="127.0.0.2")
+    refused_proxy("expired", name)
 waiting = lt.Visitor(server)
 waiting.send(lt.request(server.host("demo")))
 again = ltp02.OldClient(server, "demo", service)

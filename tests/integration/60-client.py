@@ -118,7 +118,12 @@ lost = lt.Server()
 leaving = lt.Client(lost, service, "--no-reconnect")
 staying = lt.Client(lost, service, "--json", name="demo", wait=False)
 staying.wait_output('"up"')
+workers = lost.workers()
+for pid in workers:  # so that they cannot say that they are leaving
+    lt.kill(pid, lt.signal.SIGSTOP)
 lost.kill()
+for pid in workers:
+    lt.kill(pid)
 assert leaving.wait() == 5 and "lost the server" in leaving.log()
 waiting = lt.Client(closed, service, wait=False)
 waiting.wait_log(re.escape(closed[7:]))
@@ -138,7 +143,7 @@ assert status == 1 and output == "" and service.target in log, (status, log)
 # With --json only events go to standard output.
 lt.wait_until(lambda: [e["event"] for e in events(staying)][:2]
               == ["up", "down"])
-lt.wait_until(lambda: not any(map(lt.exists, lost.workers())))
+lt.wait_until(lambda: not any(map(lt.exists, workers)))
 lost.start_again()
 lt.wait_until(lambda: events(staying)[-1]["event"] == "up")
 ups = [e for e in events(staying) if e["event"] == "up"]
