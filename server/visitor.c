@@ -110,7 +110,7 @@ ask_upgrade(struct visitor *v)
 {
 	v->state = VISITOR_HELD;
 	v->is_held = false;
-	answer_init(&v->answer);
+	answer_next(&v->answer, v->is_head);
 	relay_inspect(v->relay, RELAY_B_TO_A);
 }
 
@@ -211,8 +211,9 @@ decide_upgrade(struct visitor *v, bool is_upgraded)
 	relay_resume(v->relay, RELAY_A_TO_B, is_upgraded ? RELAY_ALL : 0);
 }
 
-/* Reads answers up to the one that decides. What is no HTTP passes, and
- * upgrades nothing. */
+/* Reads answers up to the end of the one that decides: 101, or any other
+ * final one, whose body has to be through before a page of ours may follow.
+ * What is no HTTP passes, and upgrades nothing. */
 static void
 inspect_answers(struct visitor *v, struct relay_view *view)
 {
@@ -231,7 +232,7 @@ inspect_answers(struct visitor *v, struct relay_view *view)
 			break;
 		}
 		view->used += used;
-		if (result == HTTP_OK && v->answer.is_final)
+		if (result == HTTP_OK && v->answer.is_done)
 			decide_upgrade(v, v->answer.status == 101);
 	}
 	if (v->state == VISITOR_HELD && view->is_eof)

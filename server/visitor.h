@@ -9,8 +9,8 @@
  * X-Real-IP, is dropped) unless `forwarded` is off. Bodies pass unseen,
  * except that chunked ones are followed to find their end. Answers pass
  * unseen, except that after a request for an upgrade the request direction is
- * held until the status line has come: 101 makes both directions opaque,
- * anything else and checking goes on.
+ * held until its answer has come: 101 makes both directions opaque; after the
+ * end of any other answer checking goes on.
  *
  * A later request can be refused with a page, or ask for an upgrade, only if
  * answer bytes have flowed since the request before it and none are waiting.

@@ -8,14 +8,14 @@ import lt
 import ltp02
 
 OTHER = "somebody@desktop;Darwin"
-HELD_S = 600
 
-server = lt.Server(options={"heartbeat": 1, "grace-old": HELD_S})
+server = lt.Server(options={"heartbeat": 3600, "grace-old": 600})
+beating = lt.Server(options={"heartbeat": 1})
 service, second = lt.Service("first"), lt.Service("second")
 
 
-def metric(name):
-    page = lt.get(server, f"localhost:{server.port}", "/meta/metrics")
+def metric(name, of=server):
+    page = lt.get(of, f"localhost:{of.port}", "/meta/metrics")
     return {m["name"]: m["value"] for m in page.json()}[name]
 
 
@@ -38,13 +38,13 @@ def refused_proxy(code, *args, **kwargs):
 
 
 # The reply has these keys and no others, and after it come pings alone.
-conn = ltp02.connect(server.address, {
+conn = ltp02.connect(beating.address, {
     "control": {"name": "raw", "client": ltp02.CLIENT, "protect": "a:b",
                 "domain": "x.example.com"}})
 reply = ltp02.read_frame(conn)
 assert set(reply) == {"control"}, reply
 assert set(reply["control"]) == {"host", "concurrency", "banner"}, reply
-assert reply["control"]["host"] == f"raw.localhost:{server.port}"
+assert reply["control"]["host"] == beating.host("raw")
 assert reply["control"]["concurrency"] == 3
 assert isinstance(reply["control"]["banner"], str)
 for _ in range(3):
@@ -54,9 +54,23 @@ for _ in range(3):
 while (message := ltp02.read_frame(conn)) is not None:
     assert message == {"control": "ping"}, message
 conn.close()
-server.wait_log("session ended tunnel=raw .*heartbeats missed")
+beating.wait_log("session ended tunnel=raw .*heartbeats missed")
 
-# Pages, and heartbeats that go on.
+# They go on for as long as they are answered. A client that misses one loses
+# its session, idle and joined proxy connections included.
+old = ltp02.OldClient(beating, "demo", service)
+lt.wait_until(lambda: old.pings >= 3)
+assert lt.get(beating, "demo").status == 200
+assert not old.closed.is_set() and not old.errors, old.errors
+with lt.Visitor(beating) as visitor:
+    visitor.send(lt.request(beating.host("demo"), "/slow/600"))
+    lt.wait_until(lambda: old.joined == 2)
+    old.answer_pings = False
+    assert old.closed.wait(lt.PATIENCE)
+    assert visitor.read_response().status == 504
+lt.wait_until(lambda: metric("idle", beating) == 0)
+
+# Pages.
 old = ltp02.OldClient(server, "demo", service)
 assert old.host == server.host("demo")
 body = lt.stream(300_000)
@@ -70,7 +84,6 @@ with lt.Visitor(server) as visitor:
     for i in range(5):
         page = visitor.request(server.host("demo"), f"/{i}")
         assert page.json()["path"] == f"/{i}"
-lt.wait_until(lambda: old.pings >= 3)
 assert not old.closed.is_set() and not old.errors, old.errors
 
 # Its pool has room for three.
@@ -133,23 +146,15 @@ waiting.send(lt.request(server.host("demo")))
 again = ltp02.OldClient(server, "demo", service)
 assert waiting.read_response().json()["service"] == "first"
 waiting.close()
-
-# A client that misses its pong loses the session, idle proxies included.
-lt.wait_until(lambda: metric("idle") == 3)
-again.answer_pings = False
-assert again.closed.wait(lt.PATIENCE)
-lt.wait_until(lambda: metric("idle") == 0)
-again = ltp02.OldClient(server, "demo", second)
-assert lt.get(server, "demo").json()["service"] == "second"
 again.close()
 
 # When the grace period is over anybody may have the name.
-server = lt.Server(options={"grace-old": 1, "queue-timeout": 600})
-old = ltp02.OldClient(server, "demo", service)
-assert lt.get(server, "demo").status == 200
+brief = lt.Server(options={"grace-old": 1, "queue-timeout": 600})
+old = ltp02.OldClient(brief, "demo", service)
+assert lt.get(brief, "demo").status == 200
 old.close()
-server.wait_log("session ended tunnel=demo")
-assert lt.get(server, "demo").status == 404
-other = ltp02.OldClient(server, "demo", second, OTHER)
-assert lt.get(server, "demo").json()["service"] == "second"
+brief.wait_log("session ended tunnel=demo")
+assert lt.get(brief, "demo").status == 404
+other = ltp02.OldClient(brief, "demo", second, OTHER)
+assert lt.get(brief, "demo").json()["service"] == "second"
 other.close()

@@ -43,7 +43,7 @@ for word in ("usage: ltclient", "--server", "--subdomain", "--fallback",
              "--json", "--quiet", "--verbose", "--no-reconnect", "--version",
              "unix:/PATH", "LT_SERVER", "Exit codes"):
     assert word in output, word
-assert run("--version") == (0, "ltclient/1.0\n", "") == run("-V")
+assert run("--version") == (0, "ltclient 1.0\n", "") == run("-V")
 
 url = ("-S", server.url)
 for options in ["--no-such-option"], ["-Z"], ["--json=x"], ["--quie", "--x"]:
