@@ -33,11 +33,11 @@ SAN ?=
 
 # --- sources ---------------------------------------------------------------
 
-COMMON := clock drain fdpass flow follow http log ltp net page pipe relay
+COMMON := clock drain fdpass flow follow http limit log ltp net page pipe relay
 SERVER := account arrival channel claim classify config conn control counters \
 	deadline handover inbox join listener master names pages park pool \
 	queue registry route serve session table visitor worker
-CLIENT := backoff control dial discover display local options pool proxy \
+CLIENT := backoff config control dial discover display local options pool proxy \
 	request resolve secrets target tunnel url
 
 MAN := ltserver.8 ltserver.conf.5 ltclient.1 ltp.7
@@ -59,7 +59,7 @@ RUN_REPLAY := $(foreach f,$(FUZZ),"$(O)/tests/fuzz/replay_$f tests/fuzz/corpus/$
 
 PKGS_COMMON := libevent_core jansson libcrypto
 PKGS_SERVER := $(PKGS_COMMON) libconfuse
-PKGS_CLIENT := $(PKGS_COMMON) libevent_extra
+PKGS_CLIENT := $(PKGS_COMMON) libevent_extra libconfuse
 PKGS        := $(sort $(PKGS_SERVER) $(PKGS_CLIENT))
 
 MISSING := $(shell for p in $(PKGS); do \

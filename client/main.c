@@ -7,13 +7,13 @@
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
 
 #include "client/client.h"
 #include "client/options.h"
 #include "client/pool.h"
 #include "client/tunnel.h"
 #include "common/drain.h"
+#include "common/limit.h"
 #include "common/relay.h"
 
 #define PIPES	  96 /* 24 MiB: half of what one user may have */
@@ -55,18 +55,6 @@ ignore_log(int severity, const char *text)
 {
 	(void)severity;
 	(void)text;
-}
-
-/* A visitor costs two descriptors; the soft limit is made for select(2). */
-static void
-raise_limits(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
 }
 
 static int
@@ -119,7 +107,7 @@ run_client(const struct options *options)
 	struct run run = { .code = TUNNEL_EXIT_FAILURE };
 
 	signal(SIGPIPE, SIG_IGN);
-	raise_limits();
+	limit_raise_fds();
 	event_set_log_callback(ignore_log);
 	LIST_INIT(&run.client.pools);
 	if (run_init(&run, options) == -1)

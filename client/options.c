@@ -11,8 +11,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "client/config.h"
+
 /* What the command line says, before it is understood as a whole. */
 struct given {
+	const char *config;
 	const char *server;
 	const char *name;
 	const char *target;
@@ -37,7 +40,7 @@ struct row {
 
 static const struct row rows[] = {
 	{ 'S', { "server", "host", "to" }, "URL",
-	    "tunnel server (else LT_SERVER)" },
+	    "tunnel server (else LT_SERVER, else the file)" },
 	{ 's', { "subdomain" }, "NAME", "ask for this name" },
 	{ 'n', { "name" }, "NAME", "the same" },
 	{ OPT_FALLBACK, { "fallback" }, NULL,
@@ -52,6 +55,7 @@ static const struct row rows[] = {
 	{ OPT_JSON, { "json" }, NULL, "one JSON object for each event" },
 	{ OPT_NO_RECONNECT, { "no-reconnect" }, NULL,
 	    "exit when the server is lost" },
+	{ 'c', { "config" }, "FILE", "read this configuration file too" },
 	{ 'q', { "quiet" }, NULL, "say nothing but the URL and errors" },
 	{ 'v', { "verbose" }, NULL, "say more" },
 	{ 'V', { "version" }, NULL, "print the version" },
@@ -145,6 +149,9 @@ take(struct options *options, struct given *given, int id, char *error)
 	switch (id) {
 	case 'S':
 		given->server = optarg;
+		break;
+	case 'c':
+		given->config = optarg;
 		break;
 	case 's':
 	case 'n':
@@ -257,20 +264,40 @@ set_host_header(struct options *options, const char *value, char *error)
 	return OPTIONS_RUN;
 }
 
-static enum options_result
-set_server(struct options *options, const char *text, char *error)
+/* The first that names one: the command line, LT_SERVER, the file. */
+static const char *
+choose_server(const struct given *given, const struct config *config)
 {
-	const char *why;
+	const char *all[] = { given->server, getenv("LT_SERVER"),
+		config->server };
 
-	if (text == NULL || text[0] == '\0')
-		text = getenv("LT_SERVER");
-	if (text == NULL || text[0] == '\0')
-		return bad(error, "no server: name one with --server URL, in "
-				  "LT_SERVER or in the configuration file");
-	why = url_parse(&options->server, text);
-	if (why != NULL)
-		return bad(error, "server %s: %s", text, why);
-	return OPTIONS_RUN;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i] != NULL && all[i][0] != '\0')
+			return all[i];
+	return NULL;
+}
+
+static enum options_result
+set_server(struct options *options, const struct given *given, char *error)
+{
+	enum options_result result = OPTIONS_BAD;
+	const char *text, *why;
+	struct config config;
+
+	if (config_read(&config, given->config, error, OPTIONS_ERROR_MAX) ==
+	    0) {
+		text = choose_server(given, &config);
+		if (text == NULL)
+			bad(error, "no server: name one with --server URL, in "
+				   "LT_SERVER or as `server' in the "
+				   "configuration file");
+		else if ((why = url_parse(&options->server, text)) != NULL)
+			bad(error, "server %s: %s", text, why);
+		else
+			result = OPTIONS_RUN;
+	}
+	config_fini(&config);
+	return result;
 }
 
 /* Understands what was given, once all is there. */
@@ -282,7 +309,7 @@ settle(struct options *options, const struct given *given, char *error)
 		    "%s: a name has letters, digits and, inside "
 		    "it, hyphens, %d at most",
 		    given->name, LTP_NAME_MAX);
-	if (set_server(options, given->server, error) == OPTIONS_BAD ||
+	if (set_server(options, given, error) == OPTIONS_BAD ||
 	    set_target(options, given, error) == OPTIONS_BAD)
 		return OPTIONS_BAD;
 	return set_host_header(options, given->host_header, error);

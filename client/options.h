@@ -33,7 +33,8 @@ enum options_result {
 
 #define OPTIONS_ERROR_MAX 512
 
-/* Reads the command line and LT_SERVER. OPTIONS_BAD: `error` says why. */
+/* Reads the command line, LT_SERVER and the configuration files. OPTIONS_BAD:
+ * `error` says why. */
 enum options_result options_read(
     struct options *, int argc, char **argv, char error[OPTIONS_ERROR_MAX]);
 

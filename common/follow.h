@@ -17,9 +17,9 @@ struct follow {
 	llhttp_t parser;    /* inside a chunked body */
 	uint64_t body_left; /* bytes to come of a body with a length */
 	size_t scanned;
-	bool is_chunked;    /* inside a chunked body */
-	char last;	    /* the byte before, if it was no data of a chunk */
-	size_t excess;	    /* by how much chunk lines outweigh the data */
+	bool is_chunked; /* inside a chunked body */
+	char last;	 /* the byte before, if it was no data of a chunk */
+	size_t excess;	 /* by how much chunk lines outweigh the data */
 };
 
 enum follow_step {
@@ -27,7 +27,7 @@ enum follow_step {
 	FOLLOW_HEAD, /* *head is a good head; *used is its length */
 	FOLLOW_BODY, /* the next *used bytes are body; of a body with a
 			   length, body_left more will be */
-	FOLLOW_BAD,	/* head->status and head->why say it */
+	FOLLOW_BAD,  /* head->status and head->why say it */
 };
 
 void follow_init(struct follow *);
@@ -52,9 +52,9 @@ enum follow_step follow_next(struct follow *, const char *buf, size_t len,
  */
 struct answer {
 	llhttp_t parser;
-	int status;   /* of the last head that was seen; 1xx too */
-	bool is_head; /* the request was HEAD: no body will come */
-	bool is_done; /* a final answer is complete, body and all */
+	int status;    /* of the last head that was seen; 1xx too */
+	bool is_head;  /* the request was HEAD: no body will come */
+	bool is_done;  /* a final answer is complete, body and all */
 	bool is_final; /* a status that ends the request was seen: not 1xx,
 			  or 101 */
 };
@@ -64,8 +64,8 @@ void answer_init(struct answer *);
 /* Feeds bytes up to the end of the next head or the next complete answer,
  * whichever comes first; *used says how many. HTTP_OK: status, is_final,
  * is_done are news; HTTP_MORE: all was used; HTTP_BAD: this is no HTTP. */
-enum http_result answer_feed(struct answer *, const char *buf,
-    size_t len, size_t *used);
+enum http_result answer_feed(
+    struct answer *, const char *buf, size_t len, size_t *used);
 
 /* The next answer belongs to another request. */
 void answer_next(struct answer *, bool is_head);

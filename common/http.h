@@ -40,9 +40,9 @@ struct http_text {
 
 /* A request head. The pieces point into the bytes it was read from. */
 struct http_head {
-	size_t len;		  /* of the head, blank line included */
-	int status;		  /* HTTP_BAD: what to answer: 400, 405, 431 */
-	const char *why;	  /* HTTP_BAD: static text */
+	size_t len;	 /* of the head, blank line included */
+	int status;	 /* HTTP_BAD: what to answer: 400, 405, 431 */
+	const char *why; /* HTTP_BAD: static text */
 	struct http_text method;
 	struct http_text target;
 	struct http_text path;	  /* of the target, query included; "*" too */
@@ -50,10 +50,10 @@ struct http_head {
 	char name[HTTP_HOST_MAX]; /* the host: lower case, without port and
 				     one trailing dot */
 	bool wants_html;	  /* Accept names text/html */
-	bool is_upgrade;	  /* Connection: upgrade and an Upgrade header */
+	bool is_upgrade; /* Connection: upgrade and an Upgrade header */
 	bool is_chunked;
-	uint64_t content_length;  /* 0 if there is none */
-	llhttp_t parser;	  /* stands behind the head, for the body */
+	uint64_t content_length; /* 0 if there is none */
+	llhttp_t parser;	 /* stands behind the head, for the body */
 };
 
 /*
@@ -64,8 +64,8 @@ struct http_head {
  * the bytes will not be seen again. What is certainly wrong in a head that is
  * not whole yet may be refused at once.
  */
-enum http_result http_head(struct http_head *, const char *buf, size_t len,
-    size_t *scanned);
+enum http_result http_head(
+    struct http_head *, const char *buf, size_t len, size_t *scanned);
 
 /* Compares ASCII without case. */
 bool http_text_is(struct http_text, const char *);

@@ -17,12 +17,12 @@ struct evbuffer;
  */
 struct page {
 	int status;
-	const char *title;  /* the reason phrase, and the heading */
-	const char *text;   /* a sentence or two for whoever reads it */
-	const char *agent;  /* "ltserver/1.0" */
-	const char *extra;  /* header lines with CRLF, or NULL */
+	const char *title; /* the reason phrase, and the heading */
+	const char *text;  /* a sentence or two for whoever reads it */
+	const char *agent; /* "ltserver/1.0" */
+	const char *extra; /* header lines with CRLF, or NULL */
 	bool html;
-	bool no_body;	    /* the request was HEAD */
+	bool no_body; /* the request was HEAD */
 };
 
 /* Appends the answer to `out`; -1 if there is no memory. */

@@ -18,13 +18,16 @@
 struct pipe_pool;
 
 struct pipe {
-	int rd;	     /* -1 if there is no pipe */
+	int rd; /* -1 if there is no pipe */
 	int wr;
 	size_t len;  /* bytes in it, kept by the user */
 	size_t size; /* how many it can hold */
 };
 
-#define PIPE_NONE { .rd = -1, .wr = -1 }
+#define PIPE_NONE                                                              \
+	{                                                                      \
+		.rd = -1, .wr = -1                                             \
+	}
 
 /* A pool of at most `max` pipes, of `size` bytes each where the kernel
  * grants it. NULL if there is no memory. */

@@ -39,16 +39,16 @@ struct event_base;
 struct relay;
 struct relay_env;
 
-#define RELAY_READ 16384       /* bytes asked for by one read */
-#define RELAY_ALL  UINT64_MAX  /* opaque to the end */
+#define RELAY_READ 16384      /* bytes asked for by one read */
+#define RELAY_ALL  UINT64_MAX /* opaque to the end */
 
 enum relay_dir { RELAY_A_TO_B, RELAY_B_TO_A };
 
 /* How a relay ended. */
 enum relay_end {
-	RELAY_END_EOF,	    /* both sides have ended, all was delivered */
-	RELAY_END_RESET_A,  /* A was reset or failed; closing B resets it */
-	RELAY_END_RESET_B,  /* B was reset or failed; closing A resets it */
+	RELAY_END_EOF,	     /* both sides have ended, all was delivered */
+	RELAY_END_RESET_A,   /* A was reset or failed; closing B resets it */
+	RELAY_END_RESET_B,   /* B was reset or failed; closing A resets it */
 	RELAY_END_INSPECTOR, /* an inspector said RELAY_END_NOW */
 	RELAY_END_NO_MEMORY,
 };
@@ -70,7 +70,7 @@ enum relay_next {
 /* One call of an inspector: what it is given, and what it answers. */
 struct relay_view {
 	enum relay_dir dir;
-	const char *in;	      /* read and not yet used; contiguous */
+	const char *in; /* read and not yet used; contiguous */
 	size_t len;
 	bool is_eof;	      /* the source has ended: this is the last call,
 				 made also if nothing is left (len 0) */
@@ -98,8 +98,8 @@ struct relay_ops {
 
 /* What all relays of a process share: the event base, one buffer, the pipes.
  * NULL if there is no memory. Free it after the last relay. */
-struct relay_env *relay_env_new(struct event_base *, size_t pipe_max,
-    size_t pipe_size);
+struct relay_env *relay_env_new(
+    struct event_base *, size_t pipe_max, size_t pipe_size);
 void relay_env_free(struct relay_env *);
 
 /* How many pipes are in use now; 0 when all relays are quiet. */
@@ -110,8 +110,8 @@ size_t relay_env_pipes(const struct relay_env *);
  * borrows. Both directions are opaque to the end unless said otherwise;
  * nothing moves before relay_start(). NULL if there is no memory.
  */
-struct relay *relay_new(struct relay_env *, int a, int b,
-    const struct relay_ops *, void *arg);
+struct relay *relay_new(
+    struct relay_env *, int a, int b, const struct relay_ops *, void *arg);
 
 /* Puts a direction under inspection from the next byte read on. */
 void relay_inspect(struct relay *, enum relay_dir);

@@ -83,7 +83,8 @@ decide(struct arrival *a, const char *buf, size_t len)
 		a->guess = c.guess;
 		if (!a->is_closed)
 			return false;
-		give_up(a, 400, "the connection ended before its first message did");
+		give_up(a, 400,
+		    "the connection ended before its first message did");
 		return true;
 	case CLASSIFY_VISITOR:
 		leave(a, &conn);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "server/join.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -276,6 +277,7 @@ join_leave_all(struct join_list *joins, bool end)
 	struct join *j;
 
 	while ((j = LIST_FIRST(joins)) != NULL) {
+		assert(j->session != NULL);
 		LIST_REMOVE(j, link);
 		counter_add(&j->session->count->busy, -1);
 		j->session = NULL;

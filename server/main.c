@@ -2,6 +2,7 @@
  *
  * ltserver: the command line.
  */
+#include <assert.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +99,7 @@ set(struct config *config, const char *key, const char *value)
 {
 	char why[256];
 
+	assert(key != NULL);
 	if (config_set(config, key, value, why, sizeof(why)) == -1)
 		usage(why);
 }
@@ -106,8 +108,10 @@ set(struct config *config, const char *key, const char *value)
 static void
 set_pair(struct config *config, char *pair)
 {
-	char *value = strchr(pair, '=');
+	char *value;
 
+	assert(pair != NULL);
+	value = strchr(pair, '=');
 	if (value == NULL)
 		usage("-o wants KEY=VALUE");
 	*value++ = '\0';

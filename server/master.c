@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 #include "common/clock.h"
+#include "common/limit.h"
 #include "common/log.h"
 #include "server/channel.h"
 #include "server/claim.h"
@@ -384,6 +385,7 @@ master_new(const struct config *config)
 {
 	struct master *m = log_must_alloc(1, sizeof(*m));
 
+	limit_raise_fds();
 	m->config = config;
 	for (size_t i = 0; i < config->listen_n; i++)
 		bind_one(m, &config->listen[i]);

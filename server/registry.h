@@ -103,8 +103,8 @@ bool registry_add(struct registry *, const char *name,
 
 /* The session gets another owner (or the same one again), another peer, and
  * a new generation; its tunnel is live. *session is updated. */
-bool registry_move(struct registry *, struct registry_ref session,
-    uint32_t worker, const struct net_addr *peer, struct registry_session *);
+bool registry_move(struct registry *r, struct registry_ref ref, uint32_t worker,
+    const struct net_addr *peer, struct registry_session *session);
 
 /* The session has no owner any more; its tunnel's name is held until
  * grace_end_ms. *now is the session as it is then. */

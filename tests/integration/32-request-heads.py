@@ -192,6 +192,13 @@ for bad in (lt.request(server.host("other")), b"hello\r\n\r\n",
             assert visitor.read_response().status == 200
             assert visitor.read_all() == b"", (path, bad)
 assert not other.requests
+# So it is with an upgrade among them.
+with lt.Visitor(server) as visitor:
+    visitor.send(lt.request(host, "/first")
+                 + lt.request(host, "/never", headers=upgrade))
+    assert visitor.read_response().json()["path"] == "/first"
+    assert visitor.read_all() == b""
+assert ("GET", "/never") not in service.requests
 
 # What could be read in two ways is refused, on a new connection and on one
 # that is in use, and reaches nobody.

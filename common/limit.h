@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The resource limits of this process.
+ */
+#ifndef LT_COMMON_LIMIT_H
+#define LT_COMMON_LIMIT_H
+
+/* Raises the soft limit of descriptors, which is made for select(2), to the
+ * hard one: a visitor costs two. If that fails all stays as it is. */
+void limit_raise_fds(void);
+
+#endif

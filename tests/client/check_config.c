@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: ISC */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/config.h"
+
+static char dir[] = "/tmp/lt-check.XXXXXX";
+static char file[64], own[64], why[256];
+static struct config config;
+
+static void
+write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_ge(fputs(text, f), 0);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+static void
+setup(void)
+{
+	char sub[64];
+
+	strcpy(dir + sizeof(dir) - 7, "XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(sub, sizeof(sub), "%s/localtunnel", dir);
+	ck_assert_int_eq(mkdir(sub, 0700), 0);
+	snprintf(own, sizeof(own), "%s/localtunnel/ltclient.conf", dir);
+	snprintf(file, sizeof(file), "%s/other.conf", dir);
+	setenv("XDG_CONFIG_HOME", dir, 1);
+}
+
+static void
+teardown(void)
+{
+	char sub[64];
+
+	config_fini(&config);
+	unlink(own);
+	unlink(file);
+	snprintf(sub, sizeof(sub), "%s/localtunnel", dir);
+	ck_assert_int_eq(rmdir(sub), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+START_TEST(no_file_says_nothing)
+{
+	ck_assert_int_eq(config_read(&config, NULL, why, sizeof(why)), 0);
+	ck_assert_ptr_null(config.server);
+}
+END_TEST
+
+START_TEST(a_later_file_wins)
+{
+	write_file(own, "# mine\nserver = \"http://a\"\n");
+	ck_assert_int_eq(config_read(&config, NULL, why, sizeof(why)), 0);
+	ck_assert_str_eq(config.server, "http://a");
+	config_fini(&config);
+	write_file(file, "server = http://b\n");
+	ck_assert_int_eq(config_read(&config, file, why, sizeof(why)), 0);
+	ck_assert_str_eq(config.server, "http://b");
+	config_fini(&config);
+	write_file(file, "");
+	ck_assert_int_eq(config_read(&config, file, why, sizeof(why)), 0);
+	ck_assert_str_eq(config.server, "http://a");
+}
+END_TEST
+
+START_TEST(faults_name_file_and_line)
+{
+	char begin[80];
+
+	write_file(file, "\nserwer = http://b\n");
+	ck_assert_int_eq(config_read(&config, file, why, sizeof(why)), -1);
+	snprintf(begin, sizeof(begin), "%s:2: ", file);
+	ck_assert_msg(strncmp(why, begin, strlen(begin)) == 0, "%s", why);
+	ck_assert_ptr_nonnull(strstr(why, "serwer"));
+	config_fini(&config);
+	write_file(own, "server = {\n");
+	ck_assert_int_eq(config_read(&config, NULL, why, sizeof(why)), -1);
+	ck_assert_ptr_nonnull(strstr(why, own));
+}
+END_TEST
+
+START_TEST(a_file_that_is_named_must_exist)
+{
+	ck_assert_int_eq(config_read(&config, file, why, sizeof(why)), -1);
+	ck_assert_ptr_nonnull(strstr(why, file));
+	config_fini(&config);
+	ck_assert_int_eq(config_read(&config, dir, why, sizeof(why)), -1);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("config");
+	TCase *t = tcase_create("config");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, no_file_says_nothing);
+	tcase_add_test(t, a_later_file_wins);
+	tcase_add_test(t, faults_name_file_and_line);
+	tcase_add_test(t, a_file_that_is_named_must_exist);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
