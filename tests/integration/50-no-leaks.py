@@ -57,7 +57,8 @@ for i in range(VISITS):
     visit(i)
 lt.wait_until(lambda: quiet() == rest, what=f"{quiet()} is {rest}")
 # Pages said to the last visitors may still be draining.
-lt.wait_until(lambda: [lt.fd_count(pid) for pid in pids] <= fds)
+lt.wait_until(lambda: all(
+    lt.fd_count(pid) <= n for pid, n in zip(pids, fds)))
 if not lt.under_sanitizer():
     for pid, before in zip(pids, memory):
         assert lt.rss(pid) - before < ROOM, (pid, lt.rss(pid), before)
