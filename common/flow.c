@@ -263,6 +263,9 @@ source_failed(struct relay *r, struct flow *f)
 		return;
 	}
 	relay_fail(r, f->src);
+	/* Of this the inspector could not say yet whether it may pass. */
+	if (f->wants_more)
+		drop_rest(f);
 	source_ended(r, f, false);
 }
 

@@ -58,7 +58,8 @@ enum relay_next {
 	RELAY_GO,      /* go on: `opaque` bytes unseen, then ask again */
 	RELAY_MORE,    /* nothing can be said of what is left without more:
 			  ask again when more was read. After the last call
-			  what is left is delivered as it is */
+			  what is left is delivered as it is, except after a
+			  reset: then it is dropped */
 	RELAY_HOLD,    /* read no more until relay_resume(), which says how
 			  many are opaque then */
 	RELAY_SHUT,    /* read no more, ever: deliver what is due (out, and

@@ -43,6 +43,8 @@ leave(struct arrival *a, struct conn *conn)
 		event_del(&a->ev);
 	deadline_del(w->arrivals->deadlines, &a->deadline);
 	counter_add(&w->count->half_made, -1);
+	if (a->conn.ready_ms == 0)
+		a->conn.ready_ms = clock_ms();
 	*conn = conn_take(&a->conn);
 	free(a);
 }
@@ -120,8 +122,15 @@ look(struct arrival *a)
 		conn_close(&conn);
 		return true;
 	}
-	if ((size_t)n == a->seen && !a->is_closed)
-		return false;
+	if ((size_t)n == a->seen && !a->is_closed) {
+		/* A reset leaves the bytes where they are, and libevent does
+		 * not tell it from news. */
+		if (net_error(a->conn.fd) == 0)
+			return false;
+		leave(a, &conn);
+		conn_close(&conn);
+		return true;
+	}
 	a->seen = (size_t)n;
 	return decide(a, w->arrivals->peek, (size_t)n);
 }

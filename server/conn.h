@@ -12,11 +12,13 @@
 #include "common/net.h"
 
 struct conn {
-	int fd;		   /* -1 once somebody else has taken it */
-	uint16_t listener; /* index in config.listen */
-	uint16_t hops;	   /* how often it was handed over */
-	uint64_t
-	    accepted_ms; /* clock_ms() of accept; deadlines count from it */
+	int fd;		      /* -1 once somebody else has taken it */
+	uint16_t listener;    /* index in config.listen */
+	uint16_t hops;	      /* how often it was handed over */
+	uint64_t accepted_ms; /* clock_ms() of accept: limits the head */
+	uint64_t ready_ms;    /* when the first bytes were whole: limits the
+				 wait for a proxy connection. Browsers open
+				 connections long before they ask */
 	struct net_addr peer;
 };
 

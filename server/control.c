@@ -145,10 +145,15 @@ fill_claim(struct pending *p, const struct ltp_message *m)
 void
 control_start(struct worker *w, struct conn *conn, const struct ltp_message *m)
 {
-	struct pending *p = calloc(1, sizeof(*p));
+	struct pending *p;
 	const char *wrong = "the server is out of memory";
 
-	if (p != NULL) {
+	/* A bare end makes the client try again, elsewhere. */
+	if (w->draining) {
+		serve_unknown(w, conn, "the server is leaving");
+		return;
+	}
+	if ((p = calloc(1, sizeof(*p))) != NULL) {
 		p->conn = *conn;
 		if ((wrong = fill_claim(p, m)) == NULL) {
 			conn->fd = -1;
@@ -185,6 +190,12 @@ act(struct control *c, const struct ltp_message *m)
 	case LTP_PING:
 		if (!s->has_ext)
 			break;
+		if (evbuffer_get_length(bufferevent_get_output(c->bev)) >
+		    LTP_FRAME_MAX) {
+			session_end(
+			    s, SESSION_LOST, "the client does not read");
+			return false;
+		}
 		send_message(c, &pong);
 		return true;
 	case LTP_CLOSE:
@@ -286,12 +297,13 @@ control_new(struct session *s, struct conn *conn)
 	c->bev =
 	    bufferevent_socket_new(w->base, conn->fd, BEV_OPT_CLOSE_ON_FREE);
 	c->tick = event_new(w->base, -1, EV_PERSIST, tick_cb, c);
+	if (c->bev != NULL)
+		conn->fd = -1;
 	if (c->bev == NULL || c->tick == NULL) {
 		control_free(c);
 		return NULL;
 	}
-	net_user_timeout(conn->fd, CONTROL_USER_TIMEOUT_MS);
-	conn->fd = -1;
+	net_user_timeout(bufferevent_getfd(c->bev), CONTROL_USER_TIMEOUT_MS);
 	bufferevent_setcb(c->bev, read_cb, NULL, event_cb, c);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, 2 * (LTP_FRAME_MAX + 4));
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
@@ -353,10 +365,13 @@ granted(
 				      : p->fresh);
 	pool_init(&s->pool,
 	    s->has_ext ? w->config->pool_idle : w->config->pool_idle_old);
-	if ((s->control = control_new(s, &p->conn)) == NULL)
+	if ((s->control = control_new(s, &p->conn)) == NULL) {
 		session_end(s, SESSION_LOST, "out of memory");
-	else
-		send_welcome(s->control, port);
+		return;
+	}
+	send_welcome(s->control, port);
+	if (w->draining)
+		control_reconnect(s, 0);
 }
 
 /* The name is somebody else's: another one, or an error. True if the claim
@@ -447,4 +462,22 @@ control_free(struct control *c)
 	if (c->tick != NULL)
 		event_free(c->tick);
 	free(c);
+}
+
+bool
+control_claims_pending(const struct control_claims *c)
+{
+	return !TAILQ_EMPTY(&c->waiting);
+}
+
+void
+control_claims_drop(struct worker *w)
+{
+	struct pending *p;
+
+	while ((p = TAILQ_FIRST(&w->claims->waiting)) != NULL) {
+		TAILQ_REMOVE(&w->claims->waiting, p, link);
+		serve_unknown(w, &p->conn, "the server is leaving");
+		pending_free(p);
+	}
 }

@@ -11,6 +11,7 @@
 #ifndef LT_SERVER_CONTROL_H
 #define LT_SERVER_CONTROL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,5 +48,11 @@ void control_close(struct control *, const char *why);
 
 /* Closes without a word. NULL is fine. */
 void control_free(struct control *);
+
+/* True if somebody waits for the master's word. */
+bool control_claims_pending(const struct control_claims *);
+
+/* The master is gone: nobody waits any longer. */
+void control_claims_drop(struct worker *);
 
 #endif

@@ -2,6 +2,7 @@
 #include "server/handover.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -25,11 +26,14 @@ struct waiting {
 	uint32_t slot;
 };
 
+TAILQ_HEAD(waiting_list, waiting);
+
 struct handover {
 	struct worker *worker;
 	struct event *receive;
 	struct event *retry;
-	TAILQ_HEAD(, waiting) waiting; /* in order */
+	size_t n;		       /* how many wait */
+	struct waiting_list by_slot[]; /* in order */
 };
 
 /* A connection that could not be handed over in time, or ever. */
@@ -59,26 +63,37 @@ attempt(struct worker *w, uint32_t slot, struct inbox_msg *msg)
 	}
 }
 
+/* Sends what waits for one slot, as far as its inbox takes it. */
+static void
+retry_slot(struct handover *h, uint32_t slot, uint64_t limit)
+{
+	struct waiting_list *list = &h->by_slot[slot];
+	struct worker *w = h->worker;
+	struct waiting *p;
+
+	while ((p = TAILQ_FIRST(list)) != NULL) {
+		if (clock_ms() - p->msg.conn.ready_ms > limit)
+			fail(w, &p->msg, "the server is overloaded");
+		else if (!attempt(w, slot, &p->msg))
+			return;
+		TAILQ_REMOVE(list, p, link);
+		h->n--;
+		free(p);
+	}
+}
+
 static void
 retry_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct handover *h = arg;
 	struct worker *w = h->worker;
 	struct timeval tv = clock_span(HANDOVER_RETRY_MS);
-	uint64_t limit = w->config->queue_timeout * 1000ull, now = clock_ms();
-	struct waiting *p;
 
 	(void)fd;
 	(void)what;
-	while ((p = TAILQ_FIRST(&h->waiting)) != NULL) {
-		if (now - p->msg.conn.accepted_ms > limit)
-			fail(w, &p->msg, "the server is overloaded");
-		else if (!attempt(w, p->slot, &p->msg))
-			break;
-		TAILQ_REMOVE(&h->waiting, p, link);
-		free(p);
-	}
-	if (p != NULL)
+	for (uint32_t i = 0; i < counters_workers(w->counters); i++)
+		retry_slot(h, i, w->config->queue_timeout * 1000ull);
+	if (h->n > 0)
 		evtimer_add(h->retry, &tv);
 }
 
@@ -126,10 +141,13 @@ receive_cb(evutil_socket_t fd, short what, void *arg)
 struct handover *
 handover_new(struct worker *w)
 {
-	struct handover *h = log_must_alloc(1, sizeof(*h));
+	size_t slots = counters_workers(w->counters);
+	struct handover *h =
+	    log_must_alloc(1, sizeof(*h) + slots * sizeof(h->by_slot[0]));
 
 	h->worker = w;
-	TAILQ_INIT(&h->waiting);
+	for (size_t i = 0; i < slots; i++)
+		TAILQ_INIT(&h->by_slot[i]);
 	h->retry = evtimer_new(w->base, retry_cb, h);
 	h->receive = event_new(w->base, inbox_fd(w->inbox, w->slot),
 	    EV_READ | EV_PERSIST, receive_cb, w);
@@ -146,11 +164,12 @@ handover_free(struct handover *h)
 
 	if (h == NULL)
 		return;
-	while ((p = TAILQ_FIRST(&h->waiting)) != NULL) {
-		TAILQ_REMOVE(&h->waiting, p, link);
-		conn_close(&p->msg.conn);
-		free(p);
-	}
+	for (size_t i = 0; i < counters_workers(h->worker->counters); i++)
+		while ((p = TAILQ_FIRST(&h->by_slot[i])) != NULL) {
+			TAILQ_REMOVE(&h->by_slot[i], p, link);
+			fail(h->worker, &p->msg, "the server is leaving");
+			free(p);
+		}
 	event_free(h->receive);
 	event_free(h->retry);
 	free(h);
@@ -165,7 +184,7 @@ handover_send(struct worker *w, uint32_t slot, struct inbox_msg *msg)
 
 	msg->conn.hops++;
 	/* Those that wait already go first. */
-	if (TAILQ_EMPTY(&h->waiting) && attempt(w, slot, msg))
+	if (TAILQ_EMPTY(&h->by_slot[slot]) && attempt(w, slot, msg))
 		return;
 	if ((p = malloc(sizeof(*p))) == NULL) {
 		fail(w, msg, "the server is out of memory");
@@ -174,7 +193,17 @@ handover_send(struct worker *w, uint32_t slot, struct inbox_msg *msg)
 	p->msg = *msg;
 	msg->conn.fd = -1;
 	p->slot = slot;
-	TAILQ_INSERT_TAIL(&h->waiting, p, link);
+	TAILQ_INSERT_TAIL(&h->by_slot[slot], p, link);
+	h->n++;
 	if (!evtimer_pending(h->retry, NULL))
 		evtimer_add(h->retry, &tv);
+}
+
+bool
+handover_is_empty(const struct handover *h)
+{
+	struct pollfd pfd = { .fd = inbox_fd(h->worker->inbox, h->worker->slot),
+		.events = POLLIN };
+
+	return h->n == 0 && poll(&pfd, 1, 0) == 0;
 }

@@ -21,4 +21,7 @@ void handover_free(struct handover *);
 /* Hands msg->conn, which must have no events, to `slot`. */
 void handover_send(struct worker *, uint32_t slot, struct inbox_msg *msg);
 
+/* True if nothing waits for an inbox, nor in ours. */
+bool handover_is_empty(const struct handover *);
+
 #endif

@@ -74,22 +74,28 @@ join_close(struct join *j, int status, const char *reason)
 	free(j);
 }
 
-/* Ends the visitor with a page in place of the answer that will not come. */
+/* Ends the visitor with a page in place of the answer that will not come.
+ * The relay goes first: it still has events on the descriptor. */
 static void
 close_with_page(struct join *j, int status, const char *why)
 {
-	pages_error_read(j->worker->pages, &j->visitor.fd, status, why,
-	    j->inspector.wants_html, j->inspector.is_head);
+	struct pages *pages = j->worker->pages;
+	bool html = j->inspector.wants_html, is_head = j->inspector.is_head;
+	struct conn visitor = conn_take(&j->visitor);
+
 	join_close(j, status, why);
+	pages_error_read(pages, &visitor.fd, status, why, html, is_head);
 }
 
 /* Ends the visitor gently, whatever he has still to say. */
 static void
 close_drained(struct join *j, int status, const char *why)
 {
-	drain_start(j->worker->drains, j->visitor.fd, NULL, 0);
-	j->visitor.fd = -1;
+	struct drain_set *drains = j->worker->drains;
+	struct conn visitor = conn_take(&j->visitor);
+
 	join_close(j, status, why);
+	drain_start(drains, visitor.fd, NULL, 0);
 }
 
 static void
@@ -229,7 +235,7 @@ count(const struct session *s)
 	counter_add(&s->worker->count->joined, 1);
 }
 
-bool
+enum join_result
 join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 {
 	static const struct relay_ops ops = { .inspect = inspect,
@@ -237,15 +243,18 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 	struct worker *w = s->worker;
 	struct join *j;
 
-	if ((j = calloc(1, sizeof(*j))) == NULL ||
-	    (j->relay = relay_new(
-		 w->relays, visitor->fd, proxy->fd, &ops, j)) == NULL ||
-	    send_reply(s, visitor, proxy->fd) == -1) {
-		if (j != NULL)
-			relay_free(j->relay);
+	if ((j = calloc(1, sizeof(*j))) == NULL)
+		return JOIN_NO_MEMORY;
+	j->relay = relay_new(w->relays, visitor->fd, proxy->fd, &ops, j);
+	if (j->relay == NULL) {
+		free(j);
+		return JOIN_NO_MEMORY;
+	}
+	if (send_reply(s, visitor, proxy->fd) == -1) {
+		relay_free(j->relay);
 		free(j);
 		conn_close(proxy);
-		return false;
+		return JOIN_DEAD_PROXY;
 	}
 	/* From here on a side that reads slowly is not a dead one. */
 	net_user_timeout(proxy->fd, 0);
@@ -268,7 +277,7 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 	count(s);
 	if (relay_start(j->relay) == -1)
 		close_with_page(j, 503, "the server is out of memory");
-	return true;
+	return JOIN_STARTED;
 }
 
 void

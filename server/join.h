@@ -13,12 +13,16 @@
 #include "server/conn.h"
 #include "server/session.h"
 
-/*
- * Sends the proxy reply and starts the relay. False if the proxy connection
- * turned out to be dead: it is closed, and the visitor, of whom nothing was
- * read, is still the caller's. Otherwise both are taken.
- */
-bool join_start(struct session *, struct conn *visitor, struct conn *proxy);
+enum join_result {
+	JOIN_STARTED,	 /* both connections are taken */
+	JOIN_DEAD_PROXY, /* the proxy connection turned out to be dead and is
+			    closed; of the visitor nothing was read */
+	JOIN_NO_MEMORY,	 /* both are still the caller's */
+};
+
+/* Sends the proxy reply and starts the relay. */
+enum join_result join_start(
+    struct session *, struct conn *visitor, struct conn *proxy);
 
 /* Their session is gone; if `end` they end too: with a page (504) where
  * no byte of an answer has passed, with a reset elsewhere. */

@@ -11,8 +11,9 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define LISTENER_BURST	  32  /* accepted in one turn of the loop */
-#define LISTENER_PAUSE_MS 200 /* after EMFILE and its like */
+#define LISTENER_BURST	  32   /* accepted in one turn of the loop */
+#define LISTENER_LAST	  4096 /* of a backlog, at the end */
+#define LISTENER_PAUSE_MS 200  /* after EMFILE and its like */
 
 struct listener {
 	struct listener_set *set;
@@ -57,15 +58,14 @@ pause_all(struct listener_set *set, int error)
 	log_error("accept paused: %s", strerror(error));
 }
 
+/* Accepts at most `n`; stops where nobody waits, or nobody can be taken. */
 static void
-accept_cb(evutil_socket_t fd, short what, void *arg)
+accept_some(struct listener *l, int n)
 {
-	struct listener *l = arg;
 	struct conn c = { .listener = l->index };
 
-	(void)what;
-	for (int i = 0; i < LISTENER_BURST; i++) {
-		c.fd = net_accept(fd, &c.peer);
+	while (n-- > 0) {
+		c.fd = net_accept(l->fd, &c.peer);
 		if (c.fd != -1) {
 			c.accepted_ms = clock_ms();
 			l->set->accepted(l->set->arg, &c);
@@ -77,6 +77,21 @@ accept_cb(evutil_socket_t fd, short what, void *arg)
 		/* Anything else is about one caller, who is gone. */
 		return;
 	}
+}
+
+static void
+accept_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	accept_some(arg, LISTENER_BURST);
+}
+
+void
+listener_set_last_call(struct listener_set *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		accept_some(&set->each[i], LISTENER_LAST);
 }
 
 struct listener_set *

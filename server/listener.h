@@ -21,6 +21,10 @@ typedef void listener_fn(void *arg, struct conn *);
 struct listener_set *listener_set_new(
     struct event_base *, const int *fds, size_t n, listener_fn *, void *arg);
 
+/* Accepts whoever waits in the backlogs, since closing a listener resets
+ * them; bounded. */
+void listener_set_last_call(struct listener_set *);
+
 /* Closes them. NULL is fine. */
 void listener_set_free(struct listener_set *);
 

@@ -19,18 +19,27 @@ struct parked {
 	char name[LTP_NAME_MAX + 1];
 };
 
-TAILQ_HEAD(parked_head, parked);
+TAILQ_HEAD(parked_list, parked);
+
+/* Those of one tunnel; all zero when it was never used. */
+struct parked_head {
+	struct parked_list list;
+	unsigned n;
+};
 
 struct park {
 	struct deadline_list *deadlines;
-	struct parked_head *by_slot; /* of the tunnel; all zero when unused */
+	struct parked_head *by_slot; /* of the tunnel */
 };
 
 /* Takes one out and frees it; the connection goes to *conn. */
 static void
 leave(struct worker *w, struct parked *p, struct conn *conn)
 {
-	TAILQ_REMOVE(&w->park->by_slot[p->tunnel.slot], p, link);
+	struct parked_head *head = &w->park->by_slot[p->tunnel.slot];
+
+	TAILQ_REMOVE(&head->list, p, link);
+	head->n--;
 	deadline_del(w->park->deadlines, &p->deadline);
 	counter_add(&w->count->parked, -1);
 	*conn = conn_take(&p->conn);
@@ -76,9 +85,14 @@ park_add(struct worker *w, struct conn *conn, struct registry_ref tunnel,
     const char *name)
 {
 	struct parked_head *head = &w->park->by_slot[tunnel.slot];
-	struct parked *p = calloc(1, sizeof(*p));
+	struct parked *p;
 
-	if (p == NULL) {
+	if (head->n >= w->config->queue_limit) {
+		serve_refused(w, conn, name, 503,
+		    "too many visitors are waiting for this tunnel");
+		return;
+	}
+	if ((p = calloc(1, sizeof(*p))) == NULL) {
 		serve_refused(
 		    w, conn, name, 503, "the server is out of memory");
 		return;
@@ -86,20 +100,21 @@ park_add(struct worker *w, struct conn *conn, struct registry_ref tunnel,
 	p->conn = conn_take(conn);
 	p->tunnel = tunnel;
 	memcpy(p->name, name, strnlen(name, LTP_NAME_MAX));
-	if (head->tqh_last == NULL)
-		TAILQ_INIT(head);
-	TAILQ_INSERT_TAIL(head, p, link);
+	if (head->list.tqh_last == NULL)
+		TAILQ_INIT(&head->list);
+	TAILQ_INSERT_TAIL(&head->list, p, link);
+	head->n++;
 	deadline_add(w->park->deadlines, &p->deadline,
-	    p->conn.accepted_ms + w->config->queue_timeout * 1000ull);
+	    p->conn.ready_ms + w->config->queue_timeout * 1000ull);
 	counter_add(&w->count->parked, 1);
 }
 
-/* Those who find it away still are parked again, so what is taken out is
- * what was there at first. */
+/* Who finds the tunnel away still is parked again, behind the others: so it
+ * is enough to look at as many as there were. */
 void
 park_wake(struct worker *w, struct registry_ref tunnel)
 {
-	struct parked_head waiting, *head;
+	struct parked_head *head;
 	struct parked *p;
 	struct conn conn;
 	char name[LTP_NAME_MAX + 1];
@@ -107,13 +122,8 @@ park_wake(struct worker *w, struct registry_ref tunnel)
 	if (tunnel.slot >= registry_size(w->registry))
 		return;
 	head = &w->park->by_slot[tunnel.slot];
-	if (head->tqh_last == NULL)
-		return;
-	TAILQ_INIT(&waiting);
-	TAILQ_CONCAT(&waiting, head, link);
-	while ((p = TAILQ_FIRST(&waiting)) != NULL) {
-		TAILQ_REMOVE(&waiting, p, link);
-		TAILQ_INSERT_TAIL(head, p, link);
+	for (unsigned n = head->n; n > 0; n--) {
+		p = TAILQ_FIRST(&head->list);
 		memcpy(name, p->name, sizeof(name));
 		leave(w, p, &conn);
 		serve_tunnel(w, &conn, name);

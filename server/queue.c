@@ -57,30 +57,48 @@ queue_deadlines_new(struct worker *w)
 	return deadline_list_new(w->base, expired, w);
 }
 
-void
-queue_put(struct session *s, struct conn *conn)
+/* Makes a place in the queue; NULL, and the visitor is refused, without
+ * memory. */
+static struct visit *
+enter(struct session *s, struct conn *conn)
 {
 	struct worker *w = s->worker;
-	struct visit *v;
+	struct visit *v = calloc(1, sizeof(*v));
 
-	if (s->queue.n >= w->config->queue_limit) {
-		serve_refused(w, conn, s->name, 503,
-		    "too many visitors are waiting for this tunnel");
-		return;
-	}
-	if ((v = calloc(1, sizeof(*v))) == NULL) {
+	if (v == NULL) {
 		serve_refused(
 		    w, conn, s->name, 503, "the server is out of memory");
-		return;
+		return NULL;
 	}
 	v->session = s;
 	v->conn = conn_take(conn);
-	TAILQ_INSERT_TAIL(&s->queue.waiting, v, link);
 	s->queue.n++;
 	deadline_add(w->waits, &v->deadline,
-	    v->conn.accepted_ms + w->config->queue_timeout * 1000ull);
+	    v->conn.ready_ms + w->config->queue_timeout * 1000ull);
 	counter_add(&s->count->queued, 1);
 	counter_add(&w->count->queued, 1);
+	return v;
+}
+
+void
+queue_put(struct session *s, struct conn *conn)
+{
+	struct visit *v;
+
+	if (s->queue.n >= s->worker->config->queue_limit)
+		serve_refused(s->worker, conn, s->name, 503,
+		    "too many visitors are waiting for this tunnel");
+	else if ((v = enter(s, conn)) != NULL)
+		TAILQ_INSERT_TAIL(&s->queue.waiting, v, link);
+}
+
+void
+queue_put_first(struct session *s, struct conn *conn)
+{
+	struct visit *v = enter(s, conn);
+
+	if (v != NULL)
+		TAILQ_INSERT_HEAD(&s->queue.waiting, v, link);
 }
 
 bool

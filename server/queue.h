@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * The visitors of a session who wait, unread, for a proxy connection, in
- * order of arrival. Who has waited for queue-timeout since being accepted
- * gets 502; who comes when queue-limit wait already gets 503.
+ * order of arrival. Who has waited for queue-timeout gets 502; who comes when
+ * queue-limit wait already gets 503.
  */
 #ifndef LT_SERVER_QUEUE_H
 #define LT_SERVER_QUEUE_H
@@ -30,6 +30,9 @@ struct deadline_list *queue_deadlines_new(struct worker *);
 
 /* Takes the visitor. */
 void queue_put(struct session *, struct conn *);
+
+/* Takes one back who was taken out and could not be served after all. */
+void queue_put_first(struct session *, struct conn *);
 
 /* False if nobody waits. */
 bool queue_take(struct session *, struct conn *);

@@ -127,7 +127,8 @@ route_control(const struct registry *registry, struct counters *counters,
 
 	if (has_label(m) &&
 	    registry_find_session(registry, m->session, &session) &&
-	    session.worker != REGISTRY_NO_WORKER)
+	    session.worker != REGISTRY_NO_WORKER &&
+	    load_of(counters, session.worker) != UINT64_MAX)
 		return to_session(&session);
 	return (struct route){
 		.where = ROUTE_WORKER,

@@ -46,8 +46,8 @@ struct route route_visitor(const struct registry *, const char *name);
 struct route route_proxy(const struct registry *, const struct ltp_message *);
 
 /* A control connection: a live session that is to be resumed leads to its
- * owner; any other to the ready worker with the fewest sessions, `self`
- * before others that have as few. */
+ * owner, unless that is leaving; any other to the ready worker with the fewest
+ * sessions, `self` before others that have as few. */
 struct route route_control(const struct registry *, struct counters *,
     uint32_t self, const struct ltp_message *);
 

@@ -129,7 +129,7 @@ read_hello(struct conn *conn, size_t len)
 
 	if (n == (ssize_t)len)
 		return true;
-	log_error("a hello vanished: %s", strerror(errno));
+	log_debug("a hello vanished: %s", strerror(errno));
 	conn_close(conn);
 	return false;
 }

@@ -98,6 +98,9 @@ session_end(struct session *s, enum session_end end, const char *why)
 	log_info("session ended tunnel=%s end=\"%s\"", s->name, why);
 	w->sessions->by_slot[s->ref.slot] = NULL;
 	counter_add(&w->count->sessions, -1);
+	/* The shared row has, or will have, another writer: what is left of
+	 * this session must not be taken off the gauges of the next one. */
+	s->count = &w->ended;
 	tell_master(s, end);
 	if (end == SESSION_TAKEN)
 		control_close(s->control, "taken over");
@@ -114,6 +117,26 @@ session_end(struct session *s, enum session_end end, const char *why)
 	free(s);
 }
 
+/* Joins the two; false if the proxy connection was dead and the visitor has
+ * to wait for another. */
+static bool
+join(struct session *s, struct conn *visitor, struct conn *proxy)
+{
+	switch (join_start(s, visitor, proxy)) {
+	case JOIN_STARTED:
+		return true;
+	case JOIN_DEAD_PROXY:
+		return false;
+	case JOIN_NO_MEMORY:
+		break;
+	}
+	serve_refused(
+	    s->worker, visitor, s->name, 503, "the server is out of memory");
+	if (!pool_put(s, proxy))
+		conn_close(proxy);
+	return true;
+}
+
 /* Joins a visitor with the newest idle proxy connection that is good; false
  * if none is left. */
 static bool
@@ -122,7 +145,7 @@ join_idle(struct session *s, struct conn *visitor)
 	struct conn proxy;
 
 	while (pool_take(s, &proxy))
-		if (join_start(s, visitor, &proxy))
+		if (join(s, visitor, &proxy))
 			return true;
 	return false;
 }
@@ -181,10 +204,8 @@ session_proxy(struct session *s, struct conn *conn, const struct ltp_message *m)
 		return;
 	}
 	if (queue_take(s, &visitor)) {
-		/* If the proxy connection is no good the visitor goes back
-		 * in line; his deadline is the same. */
-		if (!join_start(s, &visitor, conn))
-			queue_put(s, &visitor);
+		if (!join(s, &visitor, conn))
+			queue_put_first(s, &visitor);
 		return;
 	}
 	if (!pool_put(s, conn))

@@ -44,6 +44,15 @@ say_goodbye(struct session *s)
 	control_reconnect(s, WORKER_RECONNECT_MS);
 }
 
+/* A client of LTP/0.2 cannot be told to come back: it does when its session
+ * ends. Who waits in its queue is served first, or has his 502. */
+static void
+let_go(struct session *s)
+{
+	if (!s->has_ext && s->queue.n == 0)
+		session_end(s, SESSION_LOST, "the server is leaving");
+}
+
 /* True once nobody is served here any more. */
 static bool
 is_drained(const struct worker *w)
@@ -52,6 +61,8 @@ is_drained(const struct worker *w)
 	       counter_get(&w->count->parked) == 0 &&
 	       counter_get(&w->count->queued) == 0 &&
 	       counter_get(&w->count->joined) == 0 &&
+	       handover_is_empty(w->handover) &&
+	       !control_claims_pending(w->claims) &&
 	       drain_count(w->drains) == 0;
 }
 
@@ -62,6 +73,7 @@ drain_look_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	session_each(w->sessions, let_go);
 	if (is_drained(w))
 		event_base_loopexit(w->base, NULL);
 }
@@ -78,6 +90,7 @@ drain(struct worker *w, const char *why)
 	log_info("draining: %s", why);
 	w->draining = true;
 	counter_set(&w->count->ready, 0);
+	listener_set_last_call(w->listeners);
 	listener_set_free(w->listeners);
 	w->listeners = NULL;
 	session_each(w->sessions, say_goodbye);
@@ -123,6 +136,7 @@ closed(void *arg, const char *why)
 	struct worker *w = arg;
 
 	log_error("lost the master: %s", why);
+	control_claims_drop(w);
 	drain(w, "the master is gone");
 }
 

@@ -51,6 +51,7 @@ struct worker {
 	struct registry *registry; /* read-only */
 	struct counters *counters;
 	struct counters_worker *count; /* our own row */
+	struct counters_session ended; /* of sessions that are ending */
 	struct inbox *inbox;
 	const uint16_t *ports;
 	uint32_t slot;
