@@ -36,7 +36,7 @@ SAN ?=
 COMMON := clock drain fdpass flow follow http limit log ltp net page pipe relay
 SERVER := account arrival channel claim classify config conn control counters \
 	deadline handover inbox join listener master names pages park pool \
-	queue registry route serve session table visitor worker
+	queue registry room route serve session table visitor worker
 CLIENT := backoff config control dial discover display local options pool proxy \
 	request resolve secrets target tunnel url
 
@@ -183,7 +183,7 @@ $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/server.a $(O)/common.a
 
 tests: $(UNIT) $(REPLAY) ## build the test programs
 
-check: ## every test but the long ones; installs what they need on Debian
+check: ## every test but the long ones; first installs what they need (Debian)
 	@tools/deps build check
 	@+$(MAKE) --no-print-directory check-all
 
@@ -193,13 +193,13 @@ check-all: all tests
 check-unit: $(UNIT) ## the unit tests
 	@$(RUN) $(UNIT)
 
-check-corpus: $(REPLAY) ## the fuzz targets on their committed corpora
+check-corpus: $(REPLAY) ## the fuzz targets, each on its committed corpus
 	@$(RUN) $(RUN_REPLAY)
 
 check-integration: all ## the tests of the whole programs
 	@$(RUN) $(SYSTEM)
 
-check-long: all ## the tests that take minutes
+check-long: all ## the tests that take minutes, which no other target runs
 	@$(RUN) $(LONG)
 
 asan: ## every test but the long ones under ASan and UBSan
@@ -207,7 +207,7 @@ asan: ## every test but the long ones under ASan and UBSan
 	    $(MAKE) --no-print-directory O=build-asan SAN=address,undefined \
 	    HARDEN=no CFLAGS='-O1 -g' check-all
 
-fuzz: ## each fuzz target for FUZZ_SECONDS (clang)
+fuzz: ## each fuzz target for FUZZ_SECONDS=60 (needs clang)
 	@+$(MAKE) --no-print-directory O=build-fuzz CC=clang HARDEN=no \
 	    SAN=fuzzer-no-link,address,undefined CFLAGS='-O1 -g' fuzz-run
 
@@ -227,17 +227,17 @@ sources:
 flags:
 	@echo '$(subst ','\'',-std=gnu11 $(LT_CPPFLAGS))'
 
-lint: ## what a compiler does not check
+lint: ## formatter, linters and house rules (tools/deps lint installs them)
 	@tests/lint.sh
 
 # --- the rest --------------------------------------------------------------
 
-demo: ## a server, a client and a page through the tunnel; TARGET=5000 for yours
+demo: ## a page through a tunnel on this machine; TARGET=5000 shows your port
 	@tools/deps build demo
 	@+$(MAKE) --no-print-directory all
 	@LT_BUILD=$(O) tools/demo $(TARGET)
 
-install: all ## install below DESTDIR and PREFIX; keeps an existing ltserver.conf
+install: all ## below PREFIX, and /etc/localtunnel/ltserver.conf unless it exists
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) \
 	    $(DESTDIR)$(SYSCONFDIR)/localtunnel
 	$(INSTALL) -m 755 $(O)/ltclient $(DESTDIR)$(BINDIR)/
@@ -245,15 +245,15 @@ install: all ## install below DESTDIR and PREFIX; keeps an existing ltserver.con
 	set -e; for m in $(MAN); do d=$(DESTDIR)$(MANDIR)/man$${m##*.}; \
 	    $(INSTALL) -d $$d; $(INSTALL) -m 644 man/$$m $$d/; done
 	test -e $(DESTDIR)$(SYSCONFDIR)/localtunnel/ltserver.conf || \
-	    $(INSTALL) -m 640 etc/ltserver.conf \
+	    $(INSTALL) -m 644 etc/ltserver.conf \
 	        $(DESTDIR)$(SYSCONFDIR)/localtunnel/
 
 DIST := localtunnel-$(VERSION)
 
-dist: ## DIST.tar.gz of the last commit, with configure
+dist: ## localtunnel-VERSION.tar.gz of the last commit, with configure
 	@tools/dist $(DIST)
 
-distcheck: dist ## unpack that, configure, check and install it elsewhere
+distcheck: dist ## unpack that, configure, check, and install it below build/
 	rm -rf build/distcheck && mkdir -p build/distcheck
 	tar -xzf $(DIST).tar.gz -C build/distcheck
 	cd build/distcheck/$(DIST) && ./configure --prefix=/usr && \
@@ -262,13 +262,13 @@ distcheck: dist ## unpack that, configure, check and install it elsewhere
 	find build/distcheck/root -type f | sort
 	rm -rf build/distcheck
 
-hooks: ## check each commit before it is made
+hooks: ## have git check each commit before it is made
 	ln -sf ../../tools/pre-commit "$$(git rev-parse --git-dir)/hooks/pre-commit"
 
 clean: ## remove what was built
 	rm -rf build build-asan build-clang build-fuzz
 
-distclean: clean ## and what configure and dist have written
+distclean: clean ## and what configure and dist wrote
 	rm -rf config.mak.autogen config.log config.status configure \
 	    autom4te.cache localtunnel-*.tar.gz
 

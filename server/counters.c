@@ -115,4 +115,5 @@ counters_worker_gone(struct counters *c, size_t slot)
 	counter_set(&w->queued, 0);
 	counter_set(&w->idle, 0);
 	counter_set(&w->joined, 0);
+	counter_set(&w->room, 0);
 }

@@ -24,6 +24,7 @@ struct counters_worker {
 	counter queued;	   /* waiting for a proxy connection */
 	counter idle;	   /* proxy connections in pools */
 	counter joined;
+	counter room; /* how many more connections it can take */
 
 	/* Counters. */
 	counter accepted;

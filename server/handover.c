@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/arrival.h"
+#include "server/room.h"
 #include "server/serve.h"
 #include "server/session.h"
 #include "server/worker.h"
@@ -31,6 +32,7 @@ TAILQ_HEAD(waiting_list, waiting);
 struct handover {
 	struct worker *worker;
 	struct event *receive;
+	struct event *resume; /* after a time without room */
 	struct event *retry;
 	size_t n;		       /* how many wait */
 	struct waiting_list by_slot[]; /* in order */
@@ -50,6 +52,8 @@ fail(struct worker *w, struct inbox_msg *msg, const char *why)
 static bool
 attempt(struct worker *w, uint32_t slot, struct inbox_msg *msg)
 {
+	if (counter_get(&counters_worker(w->counters, slot)->room) == 0)
+		return false;
 	switch (inbox_send(w->inbox, slot, msg)) {
 	case FDPASS_OK:
 		counter_add(&w->count->handed_out, 1);
@@ -116,10 +120,17 @@ static void
 receive_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
+	struct timeval tv = clock_span(HANDOVER_RETRY_MS);
 	struct inbox_msg msg;
 
 	(void)fd;
 	(void)what;
+	/* Without room what is in the inbox is safest there. */
+	if (!room_is_left(w)) {
+		event_del(w->handover->receive);
+		evtimer_add(w->handover->resume, &tv);
+		return;
+	}
 	for (int i = 0; i < HANDOVER_BURST; i++) {
 		switch (inbox_recv(w->inbox, w->slot, &msg)) {
 		case FDPASS_OK:
@@ -138,6 +149,16 @@ receive_cb(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+static void
+resume_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct handover *h = arg;
+
+	(void)fd;
+	(void)what;
+	event_add(h->receive, NULL);
+}
+
 struct handover *
 handover_new(struct worker *w)
 {
@@ -149,9 +170,10 @@ handover_new(struct worker *w)
 	for (size_t i = 0; i < slots; i++)
 		TAILQ_INIT(&h->by_slot[i]);
 	h->retry = evtimer_new(w->base, retry_cb, h);
+	h->resume = evtimer_new(w->base, resume_cb, h);
 	h->receive = event_new(w->base, inbox_fd(w->inbox, w->slot),
 	    EV_READ | EV_PERSIST, receive_cb, w);
-	if (h->retry == NULL || h->receive == NULL ||
+	if (h->retry == NULL || h->resume == NULL || h->receive == NULL ||
 	    event_add(h->receive, NULL) == -1)
 		fatal("cannot wait on the inbox");
 	return h;
@@ -171,6 +193,7 @@ handover_free(struct handover *h)
 			free(p);
 		}
 	event_free(h->receive);
+	event_free(h->resume);
 	event_free(h->retry);
 	free(h);
 }
@@ -197,6 +220,12 @@ handover_send(struct worker *w, uint32_t slot, struct inbox_msg *msg)
 	h->n++;
 	if (!evtimer_pending(h->retry, NULL))
 		evtimer_add(h->retry, &tv);
+}
+
+size_t
+handover_count(const struct handover *h)
+{
+	return h->n;
 }
 
 bool

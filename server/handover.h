@@ -7,6 +7,9 @@
 #ifndef LT_SERVER_HANDOVER_H
 #define LT_SERVER_HANDOVER_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "server/inbox.h"
 
 struct handover;
@@ -20,6 +23,9 @@ void handover_free(struct handover *);
 
 /* Hands msg->conn, which must have no events, to `slot`. */
 void handover_send(struct worker *, uint32_t slot, struct inbox_msg *msg);
+
+/* How many wait here for another worker's inbox. */
+size_t handover_count(const struct handover *);
 
 /* True if nothing waits for an inbox, nor in ours. */
 bool handover_is_empty(const struct handover *);

@@ -27,7 +27,7 @@ struct listener_set {
 	size_t n;
 	struct event *resume;
 	uint64_t said_ms; /* when a pause was last logged */
-	listener_fn *accepted;
+	const struct listener_ops *ops;
 	void *arg;
 };
 
@@ -64,11 +64,15 @@ accept_some(struct listener *l, int n)
 {
 	struct conn c = { .listener = l->index };
 
+	if (!l->set->ops->has_room(l->set->arg)) {
+		pause_all(l->set, EMFILE);
+		return;
+	}
 	while (n-- > 0) {
 		c.fd = net_accept(l->fd, &c.peer);
 		if (c.fd != -1) {
 			c.accepted_ms = clock_ms();
-			l->set->accepted(l->set->arg, &c);
+			l->set->ops->accepted(l->set->arg, &c);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
@@ -96,13 +100,13 @@ listener_set_last_call(struct listener_set *set)
 
 struct listener_set *
 listener_set_new(struct event_base *base, const int *fds, size_t n,
-    listener_fn *accepted, void *arg)
+    const struct listener_ops *ops, void *arg)
 {
 	struct listener_set *set = log_must_alloc(1, sizeof(*set));
 
 	set->each = log_must_alloc(n, sizeof(*set->each));
 	set->n = n;
-	set->accepted = accepted;
+	set->ops = ops;
 	set->arg = arg;
 	set->resume = evtimer_new(base, resume_cb, set);
 	for (size_t i = 0; i < n; i++) {

@@ -7,6 +7,7 @@
 #ifndef LT_SERVER_LISTENER_H
 #define LT_SERVER_LISTENER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "server/conn.h"
@@ -14,12 +15,15 @@
 struct event_base;
 struct listener_set;
 
-typedef void listener_fn(void *arg, struct conn *);
+struct listener_ops {
+	void (*accepted)(void *arg, struct conn *); /* takes the connection */
+	bool (*has_room)(void *arg); /* false: pause as when out of them */
+};
 
 /* Takes over the descriptors; conn.listener is the index in `fds`. Fatal
  * without memory. */
-struct listener_set *listener_set_new(
-    struct event_base *, const int *fds, size_t n, listener_fn *, void *arg);
+struct listener_set *listener_set_new(struct event_base *, const int *fds,
+    size_t n, const struct listener_ops *, void *arg);
 
 /* Accepts whoever waits in the backlogs, since closing a listener resets
  * them; bounded. */

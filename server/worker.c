@@ -21,6 +21,7 @@
 #include "server/pages.h"
 #include "server/park.h"
 #include "server/queue.h"
+#include "server/room.h"
 #include "server/session.h"
 
 #define WORKER_DRAINS_MAX    1024
@@ -36,6 +37,12 @@ accepted(void *arg, struct conn *conn)
 
 	counter_add(&w->count->accepted, 1);
 	arrival_start(w, conn);
+}
+
+static bool
+has_room(void *arg)
+{
+	return room_is_left(arg);
 }
 
 static void
@@ -143,9 +150,10 @@ closed(void *arg, const char *why)
 static void
 start_up(struct worker *w, const struct worker_start *start)
 {
-	static const struct channel_ops ops = { message, closed };
+	static const struct channel_ops channel_ops = { message, closed };
+	static const struct listener_ops listener_ops = { accepted, has_room };
 	size_t pipes =
-	    WORKER_PIPES_BYTES / WORKER_PIPE_SIZE / w->config->max_workers;
+	    WORKER_PIPES_BYTES / WORKER_PIPE_SIZE / w->config->workers;
 
 	if (registry_read_only(w->registry) == -1)
 		fatal("cannot map the registry read-only");
@@ -153,7 +161,7 @@ start_up(struct worker *w, const struct worker_start *start)
 	w->base = event_base_new();
 	if (w->base == NULL)
 		fatal("no event loop");
-	w->channel = channel_new(w->base, start->channel_fd, &ops, w);
+	w->channel = channel_new(w->base, start->channel_fd, &channel_ops, w);
 	w->relays = relay_env_new(w->base, pipes, WORKER_PIPE_SIZE);
 	w->drains = drain_set_new(w->base, WORKER_DRAINS_MAX);
 	if (w->channel == NULL || w->relays == NULL || w->drains == NULL)
@@ -169,7 +177,8 @@ start_up(struct worker *w, const struct worker_start *start)
 	w->arrivals = arrivals_new(w);
 	w->handover = handover_new(w);
 	w->listeners = listener_set_new(
-	    w->base, start->listen_fds, start->listen_n, accepted, w);
+	    w->base, start->listen_fds, start->listen_n, &listener_ops, w);
+	room_init(w, pipes);
 }
 
 static void

@@ -56,6 +56,7 @@ struct worker {
 	const uint16_t *ports;
 	uint32_t slot;
 	bool draining;
+	size_t fds_fixed; /* see room_init() */
 
 	struct event_base *base;
 	struct channel *channel;

@@ -174,6 +174,15 @@ def free_port():
         return s.getsockname()[1]
 
 
+def refused(address):
+    """True if nobody listens there."""
+    try:
+        socket.create_connection(address, PATIENCE).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
 def under_sanitizer():
     return os.path.basename(BUILD) != "build"
 

@@ -51,7 +51,7 @@ fill(void)
 	msg.conn.fd = pair[0];
 	msg.conn.listener = CONFIG_LISTEN_MAX - 1;
 	msg.conn.hops = 2;
-	msg.conn.accepted_ms = clock_ms();
+	msg.conn.accepted_ms = msg.conn.ready_ms = clock_ms();
 	ck_assert_int_eq(net_addr_from(&msg.conn.peer, "192.0.2.1", 5), 0);
 }
 
@@ -127,6 +127,8 @@ START_TEST(nonsense_is_dropped)
 	msg.conn.hops = 17;
 	is_dropped();
 	msg.conn.accepted_ms = UINT64_MAX;
+	is_dropped();
+	msg.conn.ready_ms = UINT64_MAX;
 	is_dropped();
 	msg.conn.peer.sa.sa_family = AF_UNIX;
 	is_dropped();

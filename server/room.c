@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/room.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+
+#include "common/drain.h"
+#include "server/handover.h"
+#include "server/worker.h"
+
+/* For one burst of accept and one of the inbox, which nobody interrupts. */
+#define ROOM_RESERVE 96
+
+void
+room_init(struct worker *w, size_t pipes)
+{
+	struct rlimit limit;
+
+	w->fds_fixed = 2 * pipes + ROOM_RESERVE;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		return;
+	/* What start-up opened has low numbers. */
+	for (int fd = 0; fd < 1024 && (rlim_t)fd < limit.rlim_cur; fd++)
+		w->fds_fixed += fcntl(fd, F_GETFD) != -1;
+	(void)room_is_left(w);
+}
+
+/* The descriptors in use, as the gauges have them. */
+static size_t
+in_use(const struct worker *w)
+{
+	const struct counters_worker *c = w->count;
+
+	return w->fds_fixed + counter_get(&c->half_made) +
+	       counter_get(&c->parked) + counter_get(&c->queued) +
+	       counter_get(&c->idle) + counter_get(&c->sessions) +
+	       2 * counter_get(&c->joined) + drain_count(w->drains) +
+	       handover_count(w->handover);
+}
+
+bool
+room_is_left(struct worker *w)
+{
+	size_t used = in_use(w), room = 0;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > used)
+		room = limit.rlim_cur - used;
+	counter_set(&w->count->room, room);
+	return room > 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * How many more connections this worker can take before it runs out of
+ * descriptors, a reserve kept back. A process at its limit is handed a
+ * message without its descriptor, and the visitor is lost; so every worker
+ * publishes its room (counters), nobody hands a connection to one that has
+ * none, and one that has none neither accepts nor reads its inbox.
+ */
+#ifndef LT_SERVER_ROOM_H
+#define LT_SERVER_ROOM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct worker;
+
+/* At the end of start-up: counts what is open. `pipes` is how many the
+ * relays may come to have. */
+void room_init(struct worker *, size_t pipes);
+
+/* Looks, and publishes. The limit is read each time: it can be changed from
+ * outside (prlimit(1)). */
+bool room_is_left(struct worker *);
+
+#endif

@@ -1,0 +1,69 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""Limits: a worker without descriptors loses nobody, and recovers; a client
+that pings and does not read is ended; a reset with half a head is over."""
+
+import json
+import re
+import resource
+import struct
+
+import lt
+import ltp02
+
+
+def metrics():
+    page = lt.get(server, f"localhost:{server.port}", "/meta/metrics")
+    return {m["name"]: m["value"] for m in page.json()}
+
+
+server = lt.Server(workers=2, options={"queue-timeout": 2})
+service = lt.Service()
+client = lt.Client(server, service, name="demo")
+assert lt.get(server, "demo").status == 200
+owner = int(lt.wait_until(lambda: re.findall(
+    r"ltserver\[(\d+)\].* visitor tunnel=demo", server.log()))[-1])
+
+# The owner is at its limit: each visitor waits, and then is served or told
+# so; none is cut off.
+hard = resource.prlimit(owner, resource.RLIMIT_NOFILE)[1]
+resource.prlimit(owner, resource.RLIMIT_NOFILE, (lt.fd_count(owner), hard))
+visitors = [lt.Visitor(server) for _ in range(60)]
+for visitor in visitors:
+    visitor.send(lt.request(server.host("demo"),
+                            headers={"Connection": "close"}))
+server.wait_log("accept paused")
+for i, visitor in enumerate(visitors):
+    if i == 30:
+        resource.prlimit(owner, resource.RLIMIT_NOFILE, (hard, hard))
+    page = visitor.read_response()
+    assert page and page.status in (200, 502, 503), (i, page)
+    visitor.close()
+lt.wait_until(lambda: lt.get(server, "demo").status == 200)
+assert owner in server.workers()
+
+# A client that sends pings for ever and reads no pong.
+hello = json.dumps({"control": {"name": "deaf", "client": "c"},
+                    "ext": {}}).encode()
+ping = b"\0\0\0\x12" + b'{"control":"ping"}'
+before = max(lt.rss(pid) for pid in server.workers())
+with lt.Visitor(server) as deaf:
+    deaf.send(ltp02.HEADER + struct.pack(">I", len(hello)) + hello)
+    try:
+        for _ in range(64):
+            deaf.send(ping * 50_000)
+        raise SystemExit("64 MB of pings were taken from a deaf client")
+    except OSError:
+        pass
+server.wait_log('session ended tunnel=deaf .*does not read')
+if not lt.under_sanitizer():
+    assert max(lt.rss(pid) for pid in server.workers()) - before < 16 << 20
+
+# Who resets in the middle of a head is no longer there to wait for.
+half = [lt.Visitor(server) for _ in range(20)]
+for visitor in half:
+    visitor.send("GET / HTTP/1.1\r\nHo")
+lt.wait_until(lambda: metrics()["half_made"] == len(half))
+for visitor in half:
+    visitor.reset()
+lt.wait_until(lambda: metrics()["half_made"] == 0, timeout=8)
