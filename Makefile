@@ -33,7 +33,7 @@ SAN ?=
 
 # --- sources ---------------------------------------------------------------
 
-COMMON := clock drain fdpass flow follow http limit log ltp net page pipe relay
+COMMON := clock drain fdpass flow follow http limit log ltp net page pipe relay stdfds
 SERVER := account arrival channel claim classify config conn control counters \
 	deadline handover inbox join listener master names pages park pool \
 	queue registry room route serve session table visitor worker
@@ -183,7 +183,7 @@ $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/server.a $(O)/common.a
 
 tests: $(UNIT) $(REPLAY) ## build the test programs
 
-check: ## every test but the long ones; first installs what they need (Debian)
+check: ## all tests but the long ones (installs what they need)
 	@tools/deps build check
 	@+$(MAKE) --no-print-directory check-all
 
@@ -199,10 +199,10 @@ check-corpus: $(REPLAY) ## the fuzz targets, each on its committed corpus
 check-integration: all ## the tests of the whole programs
 	@$(RUN) $(SYSTEM)
 
-check-long: all ## the tests that take minutes, which no other target runs
+check-long: all ## the tests that take minutes
 	@$(RUN) $(LONG)
 
-asan: ## every test but the long ones under ASan and UBSan
+asan: ## all tests but the long ones, under ASan and UBSan
 	@+CK_FORK=no UBSAN_OPTIONS=print_stacktrace=1 \
 	    $(MAKE) --no-print-directory O=build-asan SAN=address,undefined \
 	    HARDEN=no CFLAGS='-O1 -g' check-all
@@ -227,17 +227,17 @@ sources:
 flags:
 	@echo '$(subst ','\'',-std=gnu11 $(LT_CPPFLAGS))'
 
-lint: ## formatter, linters and house rules (tools/deps lint installs them)
+lint: ## formatter, linters, house rules; needs "tools/deps lint"
 	@tests/lint.sh
 
 # --- the rest --------------------------------------------------------------
 
-demo: ## a page through a tunnel on this machine; TARGET=5000 shows your port
+demo: ## a page through a tunnel; TARGET=5000 for your own
 	@tools/deps build demo
 	@+$(MAKE) --no-print-directory all
 	@LT_BUILD=$(O) tools/demo $(TARGET)
 
-install: all ## below PREFIX, and /etc/localtunnel/ltserver.conf unless it exists
+install: all ## programs, manuals, ltserver.conf unless there is one
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) \
 	    $(DESTDIR)$(SYSCONFDIR)/localtunnel
 	$(INSTALL) -m 755 $(O)/ltclient $(DESTDIR)$(BINDIR)/
@@ -250,7 +250,7 @@ install: all ## below PREFIX, and /etc/localtunnel/ltserver.conf unless it exist
 
 DIST := localtunnel-$(VERSION)
 
-dist: ## localtunnel-VERSION.tar.gz of the last commit, with configure
+dist: ## localtunnel-VERSION.tar.gz of the last commit
 	@tools/dist $(DIST)
 
 distcheck: dist ## unpack that, configure, check, and install it below build/
@@ -274,8 +274,10 @@ distclean: clean ## and what configure and dist wrote
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 22
-	@echo 'V=1 shows commands, WERROR=1 stops at warnings, HARDEN=no builds' \
-	    'without hardening.'
+	@echo 'V=1 shows commands, WERROR=1 stops at warnings,' \
+	    'HARDEN=no does not harden.'
+	@echo 'install goes below DESTDIR, PREFIX ($(PREFIX)) and' \
+	    'SYSCONFDIR ($(SYSCONFDIR)).'
 
 FORCE:
 .PHONY: all tests sources flags check check-all check-unit check-corpus \

@@ -26,6 +26,8 @@ struct client {
 	struct drain_set *drains;
 	LIST_HEAD(, pool) pools; /* retired ones with joined connections too */
 	size_t connections;	 /* proxy connections, in whatever state */
+	size_t pipes;		 /* of the relays, at most */
+	uint64_t visitors;	 /* that have come so far */
 	bool said_full;		 /* that descriptors have run out */
 	uint64_t said_local_ms;	 /* when that there is no local service */
 };

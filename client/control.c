@@ -307,8 +307,11 @@ static void
 found_cb(void *arg, const struct discover_result *result)
 {
 	struct control *control = arg;
+	const struct options *options = control->client->options;
 	struct dial_to to = { .addr = &control->backend,
-		.timeout_ms = CONNECT_TIMEOUT_MS };
+		.timeout_ms = CONNECT_TIMEOUT_MS,
+		.display = &options->display };
+	char backend[NET_TEXT_MAX];
 
 	control->discover = NULL;
 	if (!result->is_found) {
@@ -318,6 +321,11 @@ found_cb(void *arg, const struct discover_result *result)
 		    "", result->why);
 		return;
 	}
+	display_detail(&options->display, "%s is %s; its backend is %s",
+	    options->server.authority,
+	    result->is_ltserver ? "an ltserver"
+				: "an old server, which speaks LTP/0.2 only",
+	    net_addr_text(&result->backend, backend));
 	control->backend = result->backend;
 	control->is_ltserver = result->is_ltserver;
 	control->state = CONTROL_CONNECT;
@@ -339,8 +347,7 @@ control_start(const struct client *client, const struct control_ask *ask,
 	control->ask = ask;
 	control->ops = ops;
 	control->arg = arg;
-	control->discover = discover_start(
-	    client->base, &client->options->server, found_cb, control);
+	control->discover = discover_start(client, found_cb, control);
 	if (control->discover == NULL) {
 		free(control);
 		return NULL;
@@ -352,7 +359,7 @@ const char *
 control_waits_for(const struct control *control)
 {
 	static const char *const words[] = {
-		[CONTROL_DISCOVER] = "looking for the backend of",
+		[CONTROL_DISCOVER] = "waiting for the server",
 		[CONTROL_CONNECT] = "connecting to the backend of",
 		[CONTROL_REPLY] = "waiting for an answer of",
 		[CONTROL_UP] = "connected to",

@@ -29,7 +29,7 @@ struct control_ask {
 
 enum control_why {
 	CONTROL_UNREACHABLE, /* no reply came; text says why */
-	CONTROL_NO_SERVER,   /* there is something else; text says what */
+	CONTROL_NO_SERVER,   /* there is something else; text is a sentence */
 	CONTROL_REFUSED,     /* an error; code and text are the server's */
 	CONTROL_MUTE,	     /* the connection ended in place of a reply */
 	CONTROL_LOST,	     /* was up, and is gone; text says why */

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "client/display.h"
 #include "client/resolve.h"
 #include "common/clock.h"
 
@@ -24,12 +25,13 @@ struct dial {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* or "" */
 	struct net_addr addrs[RESOLVE_MAX];
 	size_t n;
-	size_t next;	      /* index of the address to try next */
-	uint64_t timeout_ms;  /* of each */
-	struct resolve *look; /* NULL unless it is under way */
-	struct event io;      /* the socket writable, or too late */
-	struct event start;   /* tries the next address */
-	int fd;		      /* -1 unless connecting */
+	size_t next;		       /* index of the address to try next */
+	uint64_t timeout_ms;	       /* of each */
+	const struct display *display; /* or NULL */
+	struct resolve *look;	       /* NULL unless it is under way */
+	struct event io;	       /* the socket writable, or too late */
+	struct event start;	       /* tries the next address */
+	int fd;			       /* -1 unless connecting */
 	int error;
 };
 
@@ -65,6 +67,17 @@ dial_free(struct dial *dial)
 	free(dial);
 }
 
+/* Tells how the address that was tried last did. */
+static void
+tell(const struct dial *dial, const char *what)
+{
+	char addr[NET_TEXT_MAX];
+
+	if (dial->display != NULL && dial->path[0] == '\0')
+		display_detail(dial->display, "%s: %s",
+		    net_addr_text(&dial->addrs[dial->next - 1], addr), what);
+}
+
 static void
 try_next(struct dial *dial)
 {
@@ -81,9 +94,11 @@ io_cb(int fd, short what, void *arg)
 
 	dial->error = what & EV_TIMEOUT ? ETIMEDOUT : net_error(fd);
 	if (dial->error == 0) {
+		tell(dial, "connected");
 		dial_end(dial, fd, NULL);
 		return;
 	}
+	tell(dial, strerror(dial->error));
 	close(fd);
 	dial->fd = -1;
 	try_next(dial);
@@ -103,6 +118,7 @@ start_cb(int fd, short what, void *arg)
 		dial->fd = net_connect(&dial->addrs[dial->next]);
 	dial->error = errno;
 	dial->next++;
+	tell(dial, "connecting");
 	if (dial->fd == -1) {
 		try_next(dial);
 		return;
@@ -160,6 +176,8 @@ aim(struct dial *dial, const struct dial_to *to)
 		set_addrs(dial, addrs, n);
 		return 0;
 	}
+	if (to->display != NULL)
+		display_detail(to->display, "looking up %s", to->host);
 	dial->look =
 	    resolve_start(dial->base, to->host, to->port, found_cb, dial);
 	return dial->look == NULL ? -1 : 0;
@@ -178,6 +196,7 @@ dial_start(
 	dial->arg = arg;
 	dial->fd = -1;
 	dial->timeout_ms = to->timeout_ms;
+	dial->display = to->display;
 	evtimer_assign(&dial->start, base, start_cb, dial);
 	evtimer_assign(&dial->io, base, io_cb, dial);
 	if (aim(dial, to) == -1) {

@@ -11,6 +11,7 @@
 #include "common/net.h"
 
 struct dial;
+struct display;
 struct event_base;
 
 /* Whom to call: the path of a Unix socket if it is not NULL, else the address
@@ -21,6 +22,7 @@ struct dial_to {
 	const char *host;
 	uint16_t port;	     /* of host */
 	uint64_t timeout_ms; /* for all addresses, without the look-up */
+	const struct display *display; /* hears of each step; may be NULL */
 };
 
 /* What came of it; valid during the call only, after which the dial is no

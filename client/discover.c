@@ -17,6 +17,7 @@
 
 #include "client/client.h"
 #include "client/dial.h"
+#include "client/options.h"
 #include "client/url.h"
 #include "common/clock.h"
 
@@ -141,6 +142,8 @@ judge(struct discover_answer *answer, const struct parse *parse)
 		snprintf(answer->why, sizeof(answer->why),
 		    "is no tunnel server: /meta/backend answers %d", status);
 		answer->is_permanent = status < 500;
+		answer->is_elsewhere =
+		    answer->is_ltserver && answer->is_permanent;
 		return HTTP_BAD;
 	}
 	if (!read_port(parse, &answer->port))
@@ -215,6 +218,20 @@ failed(struct discover *discover, const char *why)
 	discover_end(discover, &result);
 }
 
+/* The answer is wrong for ever: a sentence that says so. */
+static void
+explain(const struct url *url, const struct discover_answer *answer, char *out,
+    size_t size)
+{
+	if (answer->is_elsewhere)
+		snprintf(out, size,
+		    "there is an ltserver at %s, but %s is not its domain: "
+		    "use the name it was started with (-d)",
+		    url->authority, url->host);
+	else
+		snprintf(out, size, "%s %s", url->authority, answer->why);
+}
+
 /* True if the answer was complete, or wrong, and so the discover is gone. */
 static bool
 try_answer(struct discover *discover, bool at_end)
@@ -224,6 +241,7 @@ try_answer(struct discover *discover, bool at_end)
 	const char *buf = (const char *)evbuffer_pullup(in, -1);
 	struct discover_answer answer;
 	struct discover_result result = { .backend = discover->addr };
+	char why[1024];
 
 	switch (discover_parse(&answer, buf, len, at_end)) {
 	case HTTP_MORE:
@@ -236,6 +254,10 @@ try_answer(struct discover *discover, bool at_end)
 	case HTTP_BAD:
 		result.is_permanent = answer.is_permanent;
 		result.why = answer.why;
+		if (answer.is_permanent) {
+			explain(discover->url, &answer, why, sizeof(why));
+			result.why = why;
+		}
 		break;
 	}
 	discover_end(discover, &result);
@@ -289,21 +311,22 @@ connected_cb(void *arg, const struct dial_result *to)
 }
 
 struct discover *
-discover_start(
-    struct event_base *base, const struct url *url, discover_fn fn, void *arg)
+discover_start(const struct client *client, discover_fn fn, void *arg)
 {
+	const struct url *url = &client->options->server;
 	struct dial_to to = { .host = url->host,
 		.port = url->port,
-		.timeout_ms = DISCOVER_TIMEOUT_MS };
+		.timeout_ms = DISCOVER_TIMEOUT_MS,
+		.display = &client->options->display };
 	struct discover *discover = calloc(1, sizeof(*discover));
 
 	if (discover == NULL)
 		return NULL;
-	discover->base = base;
+	discover->base = client->base;
 	discover->url = url;
 	discover->fn = fn;
 	discover->arg = arg;
-	discover->dial = dial_start(base, &to, connected_cb, discover);
+	discover->dial = dial_start(client->base, &to, connected_cb, discover);
 	if (discover->dial == NULL) {
 		free(discover);
 		return NULL;

@@ -1,25 +1,44 @@
 /* SPDX-License-Identifier: ISC
  *
  * Writes for people and, with --json, for programs. Called by everybody in
- * the client. Errors of writing are ignored: a tunnel goes on when nobody
- * reads what it says.
+ * the client. Errors of writing are ignored, but for the URL: a tunnel goes on
+ * when nobody reads what else it says.
  */
 #include "client/display.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+/* Flushes standard output; -1 and errno. */
+static int
+flush(void)
+{
+	int result = fflush(stdout);
+
+	if (result == 0 && ferror(stdout)) {
+		errno = EIO;
+		result = -1;
+	}
+	clearerr(stdout);
+	return result;
+}
 
 /* Writes one event and frees it; NULL, if there was no memory, is skipped. */
-static void
+static int
 put_event(const struct display *display, json_t *event)
 {
+	int result = 0;
+
 	if (display->json && event != NULL &&
 	    json_dumpf(event, stdout, JSON_COMPACT | JSON_ENSURE_ASCII) == 0) {
 		putchar('\n');
-		fflush(stdout);
+		result = flush();
 	}
 	json_decref(event);
+	return result;
 }
 
 static void
@@ -30,21 +49,31 @@ put_text(const char *fmt, va_list args)
 	fputc('\n', stderr);
 }
 
-static void
-put_up(const struct display *display, const char *url, const char *name)
+/* For people, with --quiet too. */
+__attribute__((format(printf, 1, 2))) static void
+put_line(const char *fmt, ...)
 {
-	put_event(display, json_pack("{s:s, s:s, s:s}", "event", "up", "url",
-			       url, "name", name));
+	va_list args;
+
+	va_start(args, fmt);
+	put_text(fmt, args);
+	va_end(args);
 }
 
-void
+static int
+put_up(const struct display *display, const char *url, const char *name)
+{
+	return put_event(display, json_pack("{s:s, s:s, s:s}", "event", "up",
+				      "url", url, "name", name));
+}
+
+int
 display_up(const struct display *display, const char *url, const char *name)
 {
-	put_up(display, url, name);
 	if (display->json)
-		return;
+		return put_up(display, url, name);
 	printf("your url is: %s\n", url);
-	fflush(stdout);
+	return flush();
 }
 
 void
@@ -59,7 +88,7 @@ display_down(const struct display *display, const char *why)
 {
 	put_event(
 	    display, json_pack("{s:s, s:s}", "event", "down", "reason", why));
-	display_note(display, "lost the server: %s; reconnecting", why);
+	put_line("lost the server: %s; reconnecting", why);
 }
 
 void
@@ -68,8 +97,10 @@ display_reconnecting(const struct display *display, const char *why,
 {
 	put_event(display, json_pack("{s:s, s:s, s:I}", "event", "reconnecting",
 			       "reason", why, "wait_ms", (json_int_t)wait_ms));
-	if (is_news || display->verbose)
-		display_note(display, "%s; trying again", why);
+	if (display->verbose)
+		put_line("%s; trying again in %ju ms", why, (uintmax_t)wait_ms);
+	else if (is_news)
+		put_line("%s; trying again", why);
 }
 
 void
@@ -128,4 +159,13 @@ display_error(const struct display *display, const char *fmt, ...)
 	put_event(display,
 	    json_pack("{s:s, s:s}", "event", "error", "message", text));
 	fprintf(stderr, "ltclient: %s\n", text);
+}
+
+bool
+display_flush(void)
+{
+	if (flush() == 0)
+		return true;
+	put_line("standard output: %s", strerror(errno));
+	return false;
 }

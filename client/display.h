@@ -4,6 +4,10 @@
  * flushed at once: the line with the URL, or with --json one object a line
  * for every event. All else goes to standard error.
  *
+ * Errors go to both with --json: a program reads the event, and whoever looks
+ * at the log of that program finds the text. Wrong usage is found before it
+ * is known what is wanted, and is only told on standard error.
+ *
  * Texts of the server must have gone through log_escape() before they come
  * here.
  */
@@ -15,21 +19,23 @@
 
 struct display {
 	bool json;  /* events on standard output instead of the URL */
-	bool quiet; /* nothing on standard error but errors */
+	bool quiet; /* nothing on standard error but errors, the loss of the
+		       server among them */
 	bool verbose;
 };
 
-/* The tunnel is up, for the first time or with another URL. */
-void display_up(const struct display *, const char *url, const char *name);
+/* The tunnel is up, for the first time or with another URL. -1 and errno if
+ * that could not be written. */
+int display_up(const struct display *, const char *url, const char *name);
 
 /* The tunnel is up again, with the URL that it had. */
 void display_again(const struct display *, const char *url, const char *name);
 
-/* The server was lost. */
+/* The server was lost; told with --quiet too. */
 void display_down(const struct display *, const char *why);
 
 /* The next try is begun after `wait_ms`, because of `why`. Told to people
- * only if `is_news`. */
+ * only if `is_news`, then with --quiet too, or with --verbose. */
 void display_reconnecting(
     const struct display *, const char *why, uint64_t wait_ms, bool is_news);
 
@@ -54,5 +60,8 @@ void display_detail(const struct display *, const char *fmt, ...)
 /* What the user must know, with --quiet too; an event. */
 void display_error(const struct display *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Writes out what standard output holds; false, and told, if that failed. */
+bool display_flush(void);
 
 #endif

@@ -15,8 +15,9 @@
 #include "common/drain.h"
 #include "common/limit.h"
 #include "common/relay.h"
+#include "common/stdfds.h"
 
-#define PIPES	  96 /* 24 MiB: half of what one user may have */
+#define PIPES_MAX 96 /* 24 MiB: half of what one user may have */
 #define PIPE_SIZE (256 * 1024)
 #define DRAIN_MAX 256
 
@@ -68,7 +69,11 @@ run_init(struct run *run, const struct options *options)
 	client->base = event_base_new();
 	if (client->base == NULL)
 		return -1;
-	client->relays = relay_env_new(client->base, PIPES, PIPE_SIZE);
+	/* A pipe is two descriptors: an eighth of all for pipes. */
+	client->pipes = limit_fds() / 16;
+	if (client->pipes > PIPES_MAX)
+		client->pipes = PIPES_MAX;
+	client->relays = relay_env_new(client->base, client->pipes, PIPE_SIZE);
 	client->drains = drain_set_new(client->base, DRAIN_MAX);
 	if (client->relays == NULL || client->drains == NULL)
 		return -1;
@@ -125,15 +130,17 @@ main(int argc, char **argv)
 	char error[OPTIONS_ERROR_MAX];
 	struct options options;
 
+	if (stdfds_open() == -1)
+		return TUNNEL_EXIT_FAILURE;
 	switch (options_read(&options, argc, argv, error)) {
 	case OPTIONS_RUN:
 		return run_client(&options);
 	case OPTIONS_HELP:
 		options_help(stdout);
-		return 0;
+		return display_flush() ? 0 : TUNNEL_EXIT_FAILURE;
 	case OPTIONS_VERSION:
 		puts("ltclient " LT_VERSION);
-		return 0;
+		return display_flush() ? 0 : TUNNEL_EXIT_FAILURE;
 	case OPTIONS_BAD:
 		break;
 	}

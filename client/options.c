@@ -49,7 +49,7 @@ static const struct row rows[] = {
 	{ 'l', { "local-host" }, "HOST",
 	    "connect to this host instead of localhost" },
 	{ OPT_HOST_HEADER, { "host-header" }, "VALUE",
-	    "what Host becomes; rewrite: that of TARGET" },
+	    "what Host becomes: rewrite (the host of TARGET) or a value" },
 	{ OPT_PRINT_REQUESTS, { "print-requests" }, NULL,
 	    "show each request and its answer" },
 	{ OPT_JSON, { "json" }, NULL, "one JSON object for each event" },
@@ -100,7 +100,8 @@ options_help(FILE *out)
 
 	fputs("usage: ltclient [options] [http] TARGET\n"
 	      "Gives a local service a public URL.\n\n"
-	      "  TARGET                   PORT, HOST:PORT or unix:/PATH\n",
+	      "  TARGET                   PORT, [http://]HOST:PORT or "
+	      "unix:/PATH\n",
 	    out);
 	for (row = rows; row < rows + ROWS; row++) {
 		n = row->id < 256 ? snprintf(left, sizeof(left), "-%c", row->id)
@@ -201,12 +202,19 @@ take_words(struct given *given, int argc, char **argv, char *error)
 	} else if (argc > 0 && (strcmp(argv[0], "tcp") == 0 ||
 				   strcmp(argv[0], "tls") == 0)) {
 		return bad(error,
-		    "%s tunnels are not yet supported by this "
-		    "build",
+		    "%s tunnels are not yet supported by this release",
 		    argv[0]);
+	} else if (argc > 0 && (strcmp(argv[0], "start") == 0 ||
+				   strcmp(argv[0], "diagnose") == 0)) {
+		return bad(error, "%s: not in this release", argv[0]);
 	}
+	if (argc == 2 && given->server == NULL && strstr(argv[0], "://"))
+		return bad(error,
+		    "there can be only one TARGET; did you mean -S %s %s?",
+		    argv[0], argv[1]);
 	if (argc > 1)
-		return bad(error, "%s: there can be only one TARGET", argv[1]);
+		return bad(
+		    error, "\"%s\": there can be only one TARGET", argv[1]);
 	if (argc == 1)
 		return set_once(&given->target, argv[0], "TARGET", error);
 	return OPTIONS_RUN;
@@ -226,7 +234,7 @@ set_target(struct options *options, const struct given *given, char *error)
 	if (why == NULL && given->local_host != NULL) {
 		if (strpbrk(given->target, ":") != NULL)
 			return bad(error,
-			    "%s: with --local-host TARGET must "
+			    "TARGET \"%s\": with --local-host it must "
 			    "be a port",
 			    given->target);
 		is_v6 = strchr(given->local_host, ':') != NULL &&
@@ -238,7 +246,7 @@ set_target(struct options *options, const struct given *given, char *error)
 		why = target_parse(target, text);
 	}
 	if (why != NULL)
-		return bad(error, "TARGET %s: %s", given->target, why);
+		return bad(error, "TARGET \"%s\": %s", given->target, why);
 	return OPTIONS_RUN;
 }
 
@@ -289,10 +297,11 @@ set_server(struct options *options, const struct given *given, char *error)
 		text = choose_server(given, &config);
 		if (text == NULL)
 			bad(error, "no server: name one with --server URL, in "
-				   "LT_SERVER or as `server' in the "
-				   "configuration file");
+				   "LT_SERVER, or as server = \"URL\" in the "
+				   "configuration file "
+				   "~/.config/localtunnel/ltclient.conf");
 		else if ((why = url_parse(&options->server, text)) != NULL)
-			bad(error, "server %s: %s", text, why);
+			bad(error, "server \"%s\": %s", text, why);
 		else
 			result = OPTIONS_RUN;
 	}
@@ -304,9 +313,11 @@ set_server(struct options *options, const struct given *given, char *error)
 static enum options_result
 settle(struct options *options, const struct given *given, char *error)
 {
+	if (given->name != NULL && given->name[0] == '\0')
+		return bad(error, "the name is empty");
 	if (given->name != NULL && !ltp_name(given->name, options->name))
 		return bad(error,
-		    "%s: a name has letters, digits and, inside "
+		    "\"%s\": a name has letters, digits and, inside "
 		    "it, hyphens, %d at most",
 		    given->name, LTP_NAME_MAX);
 	if (set_server(options, given, error) == OPTIONS_BAD ||

@@ -2,28 +2,34 @@
  *
  * Keeps proxy connections ready. Called by tunnel. Owns the proxies. A visitor
  * who takes one has it replaced at once; one that fails or is refused is
- * replaced after a growing pause, never in a tight loop.
+ * replaced after a growing pause, never in a tight loop. Idle ones are never
+ * closed from here while the session lives: each may be on its way to a
+ * visitor. With too few descriptors those that were used are not replaced.
  */
 #include "client/pool.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
-#include <sys/resource.h>
 
 #include "client/backoff.h"
 #include "client/client.h"
 #include "client/options.h"
 #include "client/proxy.h"
 #include "common/clock.h"
+#include "common/drain.h"
+#include "common/limit.h"
 #include "common/ltp.h"
 
 #define LASTED_MS    5000  /* an idle one that lived so long was all right */
 #define RETIRE_MS    30000 /* how long retired idle ones wait for visitors */
 #define FD_PER_PROXY 2
-#define FD_RESERVE   16 /* for everything that is no proxy connection */
+#define FD_RESERVE   16 /* for everything else */
+#define TELL_MS	     200
 
 struct member {
 	LIST_ENTRY(member) entry; /* in spare or joined */
@@ -46,13 +52,50 @@ struct pool {
 	struct member_list joined;
 	size_t target; /* of spare_n */
 	bool is_retired;
+	bool is_starved; /* there was no room for as many as wanted */
 	struct backoff backoff;
 	struct event timer; /* refill; retired: close the spare ones */
+	struct event tell;  /* the end of some, in one line */
+	char why[128];	    /* why they have ended */
+	size_t ended_n;	    /* how many of them were not yet told */
 };
+
+static void
+tell_ended(struct pool *pool)
+{
+	if (pool->ended_n > 0)
+		display_detail(&pool->client->options->display,
+		    "proxy connections ended: %zu, %s", pool->ended_n,
+		    pool->why);
+	pool->ended_n = 0;
+}
+
+static void
+tell_cb(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	tell_ended(arg);
+}
+
+/* Often many end at once, and for the same reason. */
+static void
+note_end(struct pool *pool, const char *why)
+{
+	struct timeval span = clock_span(TELL_MS);
+
+	if (strncmp(pool->why, why, sizeof(pool->why) - 1) != 0)
+		tell_ended(pool);
+	snprintf(pool->why, sizeof(pool->why), "%s", why);
+	if (pool->ended_n++ == 0)
+		evtimer_add(&pool->tell, &span);
+}
 
 static void
 pool_free(struct pool *pool)
 {
+	tell_ended(pool);
+	evtimer_del(&pool->tell);
 	LIST_REMOVE(pool, entry);
 	evtimer_del(&pool->timer);
 	free(pool->hello);
@@ -95,6 +138,17 @@ hold_after(struct pool *pool, uint64_t lived_ms)
 	hold(pool, backoff_between(50, 250));
 }
 
+/* There is room again: whoever waits for it does not wait any longer. */
+static void
+feed_starved(struct client *client)
+{
+	struct pool *pool;
+
+	LIST_FOREACH (pool, &client->pools, entry)
+		if (pool->is_starved && !pool->is_retired)
+			event_active(&pool->timer, EV_TIMEOUT, 0);
+}
+
 static void
 ended_cb(void *arg, const char *why)
 {
@@ -102,51 +156,49 @@ ended_cb(void *arg, const char *why)
 	struct pool *pool = member->pool;
 	uint64_t lived_ms = clock_ms() - member->started_ms;
 	bool was_joined = member->is_joined;
+	struct client *client = pool->client;
 
 	if (why != NULL)
-		display_detail(&pool->client->options->display,
-		    "proxy connection: %s", why);
+		note_end(pool, why);
 	member_free(member);
 	if (!pool->is_retired && !was_joined && pool->spare_n < pool->target)
 		hold_after(pool, lived_ms);
 	else if (pool->is_retired && LIST_EMPTY(&pool->spare) &&
 		 LIST_EMPTY(&pool->joined))
 		pool_free(pool);
+	if (was_joined)
+		feed_starved(client);
 }
 
-static bool
-make_room_cb(void *arg)
-{
-	struct member *member = arg;
-	struct member *victim = LIST_FIRST(&member->pool->spare);
-
-	if (victim == NULL)
-		return false;
-	member_free(victim);
-	hold(member->pool, backoff_next(&member->pool->backoff));
-	return true;
-}
-
-/* Each proxy connection may need a local one as well. */
+/* The local connection that each proxy connection may need has its room kept
+ * from the start, and so have the pipes, two descriptors each: later nothing
+ * could be done but let the visitor wait. */
 static bool
 has_room(struct client *client)
 {
-	struct rlimit limit;
+	size_t limit = limit_fds();
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 ||
-	    (client->connections + 1) * FD_PER_PROXY + FD_RESERVE <=
-		limit.rlim_cur)
+	if ((client->connections + 1) * FD_PER_PROXY + 2 * client->pipes +
+		drain_count(client->drains) + FD_RESERVE <=
+	    limit)
 		return true;
 	if (!client->said_full)
 		display_error(&client->options->display,
-		    "the limit of %ju open files is reached; some visitors "
+		    "the limit of %zu open files is reached; some visitors "
 		    "have to wait (see ulimit -n)",
-		    (uintmax_t)limit.rlim_cur);
+		    limit);
 	client->said_full = true;
 	return false;
 }
 
 static bool open_one(struct pool *);
+
+static void
+starve(struct pool *pool)
+{
+	pool->is_starved = true;
+	hold(pool, backoff_between(BACKOFF_MIN_MS, 2 * BACKOFF_MIN_MS));
+}
 
 static void
 joined_cb(void *arg)
@@ -163,14 +215,13 @@ joined_cb(void *arg)
 	backoff_reset(&pool->backoff);
 	/* The one that went is replaced at once, in a pause too. */
 	if (pool->spare_n < pool->target && !open_one(pool))
-		hold(pool, backoff_next(&pool->backoff));
+		starve(pool);
 }
 
 static bool
 open_one(struct pool *pool)
 {
-	static const struct proxy_ops ops = { joined_cb, make_room_cb,
-		ended_cb };
+	static const struct proxy_ops ops = { joined_cb, ended_cb };
 	struct member *member;
 
 	if (!has_room(pool->client))
@@ -195,9 +246,10 @@ open_one(struct pool *pool)
 static void
 fill(struct pool *pool)
 {
+	pool->is_starved = false;
 	while (pool->spare_n < pool->target)
 		if (!open_one(pool)) {
-			hold(pool, backoff_next(&pool->backoff));
+			starve(pool);
 			return;
 		}
 }
@@ -262,6 +314,7 @@ pool_new(struct client *client, const struct pool_session *session,
 	LIST_INIT(&pool->spare);
 	LIST_INIT(&pool->joined);
 	evtimer_assign(&pool->timer, client->base, timer_cb, pool);
+	evtimer_assign(&pool->tell, client->base, tell_cb, pool);
 	LIST_INSERT_HEAD(&client->pools, pool, entry);
 	fill(pool);
 	return pool;
@@ -270,7 +323,13 @@ pool_new(struct client *client, const struct pool_session *session,
 void
 pool_resize(struct pool *pool, int64_t concurrency)
 {
-	pool->target = clamp(concurrency);
+	size_t target = clamp(concurrency);
+
+	if (target != pool->target)
+		display_detail(&pool->client->options->display,
+		    "proxy connections to keep ready: %zu instead of %zu",
+		    target, pool->target);
+	pool->target = target;
 	if (!evtimer_pending(&pool->timer, NULL))
 		fill(pool);
 }

@@ -4,7 +4,7 @@
  * Owns both descriptors; the relay only borrows them. Must not touch itself
  * after it has told of its end.
  *
- *   CONNECT -> IDLE -> LOCAL -> JOINED
+ *   CONNECT -> IDLE -> LOCAL -> JOINED  no descriptor is left: LOCAL again
  *                        \---> REFUSE    no local service: an answer of ours
  *
  * Until there is a relay nothing is read but the proxy reply, to its last
@@ -38,6 +38,8 @@
 #define REFUSE_TIMEOUT_MS  2000 /* for the head of a request without service */
 #define USER_TIMEOUT_MS	   30000
 #define SAY_MS		   10000 /* between two notes of the same kind */
+#define ROOM_MS		   5000	 /* how long a visitor waits for descriptors */
+#define ROOM_STEP_MS	   50
 #define PEEK_MAX	   (LTP_FRAME_MAX + 4)
 
 struct proxy {
@@ -47,7 +49,9 @@ struct proxy {
 	const char *hello;
 	size_t hello_len;
 	struct dial *dial;	 /* CONNECT: to the server; LOCAL */
-	struct event event;	 /* IDLE, REFUSE */
+	struct event event;	 /* IDLE, REFUSE; LOCAL: waiting for room */
+	uint64_t joined_ms;	 /* when the visitor came */
+	uint64_t number;	 /* of the visitor; 0: none yet */
 	int fd;			 /* to the server */
 	int local;		 /* to the local service */
 	struct relay *relay;	 /* JOINED */
@@ -69,6 +73,47 @@ watch(struct proxy *proxy, event_callback_fn fn, const struct timeval *timeout)
 	event_assign(&proxy->event, proxy->client->base, proxy->fd,
 	    EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, fn, proxy);
 	return event_add(&proxy->event, timeout);
+}
+
+/* --- what --verbose hears ----------------------------------------------------
+ */
+
+static void
+tell_visitor(const struct proxy *proxy, const char *peer)
+{
+	char text[128];
+
+	if (peer == NULL)
+		peer = "the server does not say from where";
+	display_detail(&proxy->client->options->display,
+	    "visitor %ju has come: %s", (uintmax_t)proxy->number,
+	    log_escape(text, sizeof(text), peer, strlen(peer)));
+}
+
+static void
+tell_joined(const struct proxy *proxy, const struct dial_result *to)
+{
+	const struct options *options = proxy->client->options;
+	char text[TARGET_TEXT_MAX];
+
+	display_detail(&options->display, "visitor %ju joined with %s",
+	    (uintmax_t)proxy->number,
+	    to->addr != NULL ? net_addr_text(to->addr, text)
+			     : target_text(&options->target, text));
+}
+
+static void
+tell_end(const struct proxy *proxy, const char *why)
+{
+	uint64_t in = 0, out = 0;
+
+	if (proxy->relay != NULL) {
+		in = relay_bytes(proxy->relay, RELAY_A_TO_B);
+		out = relay_bytes(proxy->relay, RELAY_B_TO_A);
+	}
+	display_detail(&proxy->client->options->display,
+	    "visitor %ju ended: %s, %ju bytes in, %ju out",
+	    (uintmax_t)proxy->number, why, (uintmax_t)in, (uintmax_t)out);
 }
 
 /* --- no local service ------------------------------------------------------
@@ -125,7 +170,7 @@ say_no_local(struct client *client, const char *why)
 	if (client->said_local_ms != 0 && now - client->said_local_ms < SAY_MS)
 		return;
 	client->said_local_ms = now;
-	display_note(&client->options->display,
+	display_error(&client->options->display,
 	    "a visitor came, but %s cannot be reached: %s",
 	    target_text(&client->options->target, target), why);
 }
@@ -137,6 +182,7 @@ start_refusal(struct proxy *proxy, const struct dial_result *to)
 
 	proxy->error = to->error;
 	snprintf(proxy->why, sizeof(proxy->why), "%s", to->why);
+	tell_end(proxy, proxy->why);
 	say_no_local(proxy->client, proxy->why);
 	if (watch(proxy, refuse_cb, &timeout) == -1)
 		proxy_end(proxy, NULL);
@@ -156,8 +202,16 @@ inspect(void *arg, struct relay_view *view)
 static void
 relay_done(void *arg, enum relay_end end)
 {
+	static const char *const words[] = {
+		[RELAY_END_EOF] = "both sides have ended",
+		[RELAY_END_RESET_A] = "the visitor broke off",
+		[RELAY_END_RESET_B] = "the local service broke off",
+		[RELAY_END_INSPECTOR] = "out of memory",
+		[RELAY_END_NO_MEMORY] = "out of memory",
+	};
 	struct proxy *proxy = arg;
 
+	tell_end(proxy, words[end]);
 	if (end == RELAY_END_RESET_A || end == RELAY_END_NO_MEMORY)
 		net_reset_on_close(proxy->local);
 	if (end == RELAY_END_RESET_B || end == RELAY_END_NO_MEMORY)
@@ -186,6 +240,30 @@ join(struct proxy *proxy)
 	return relay_start(proxy->relay);
 }
 
+static void dial_local(struct proxy *);
+
+static void
+room_cb(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	dial_local(arg);
+}
+
+/* No descriptor is left until another visitor has gone. An idle connection is
+ * never closed for it: the server may just be joining it with a visitor. */
+static bool
+wait_for_room(struct proxy *proxy, int error)
+{
+	struct timeval span = clock_span(ROOM_STEP_MS);
+
+	if ((error != EMFILE && error != ENFILE) ||
+	    clock_ms() - proxy->joined_ms >= ROOM_MS)
+		return false;
+	evtimer_assign(&proxy->event, proxy->client->base, room_cb, proxy);
+	return evtimer_add(&proxy->event, &span) == 0;
+}
+
 static void
 local_cb(void *arg, const struct dial_result *to)
 {
@@ -194,15 +272,22 @@ local_cb(void *arg, const struct dial_result *to)
 	proxy->dial = NULL;
 	if (to->fd != -1) {
 		proxy->local = to->fd;
-		if (join(proxy) == -1)
+		tell_joined(proxy, to);
+		if (join(proxy) == -1) {
+			tell_end(proxy, "out of memory");
 			proxy_end(proxy, NULL);
-		return;
-	}
-	if ((to->error == EMFILE || to->error == ENFILE) &&
-	    proxy->ops->make_room(proxy->arg))
-		proxy->dial = local_dial(proxy->client, local_cb, proxy);
-	if (proxy->dial == NULL)
+		}
+	} else if (!wait_for_room(proxy, to->error)) {
 		start_refusal(proxy, to);
+	}
+}
+
+static void
+dial_local(struct proxy *proxy)
+{
+	proxy->dial = local_dial(proxy->client, local_cb, proxy);
+	if (proxy->dial == NULL)
+		proxy_end(proxy, NULL);
 }
 
 /* --- idle ------------------------------------------------------------------
@@ -229,13 +314,14 @@ take_reply(struct proxy *proxy, const char *json, size_t len)
 		proxy_end(proxy, text);
 		return;
 	}
-	ltp_message_fini(&message);
 	event_del(&proxy->event);
 	net_user_timeout(proxy->fd, 0);
+	proxy->joined_ms = clock_ms();
+	proxy->number = ++proxy->client->visitors;
+	tell_visitor(proxy, message.peer);
+	ltp_message_fini(&message);
 	proxy->ops->joined(proxy->arg);
-	proxy->dial = local_dial(proxy->client, local_cb, proxy);
-	if (proxy->dial == NULL)
-		proxy_end(proxy, NULL);
+	dial_local(proxy);
 }
 
 static void

@@ -8,7 +8,6 @@
 #ifndef LT_CLIENT_PROXY_H
 #define LT_CLIENT_PROXY_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 struct client;
@@ -18,10 +17,6 @@ struct proxy;
 struct proxy_ops {
 	/* A visitor came; it is no longer idle. */
 	void (*joined)(void *arg);
-
-	/* There are no descriptors left for the local connection: close
-	 * something. False if there is nothing to close. */
-	bool (*make_room)(void *arg);
 
 	/* It has ended, or never came to be: `why` is NULL after a join, else
 	 * printable, and gone after the call. Free it here. */

@@ -20,11 +20,21 @@
 #include <unistd.h>
 
 #define FILE_MAX  4096
-#define PATH_SIZE 4096
+#define PATH_SIZE 4096 /* of a directory */
+#define FILE_PATH (PATH_SIZE + 512)
 
 struct secrets {
 	int fd;
+	char path[FILE_PATH];
 };
+
+/* Says why it went wrong with this file or directory. Returns -1. */
+static int
+fail(char why[SECRETS_WHY_MAX], const char *path, const char *text)
+{
+	snprintf(why, SECRETS_WHY_MAX, "%.400s: %s", path, text);
+	return -1;
+}
 
 /* Fills `out` with 2 * `bytes` hex digits and a NUL. */
 static int
@@ -81,7 +91,7 @@ secrets_new_client(struct secret *secret)
 
 /* The directory for all of them. */
 static int
-make_dir(char path[PATH_SIZE])
+make_dir(char path[PATH_SIZE], char why[SECRETS_WHY_MAX])
 {
 	const char *state = getenv("XDG_STATE_HOME");
 	const char *home = getenv("HOME");
@@ -94,43 +104,44 @@ make_dir(char path[PATH_SIZE])
 		n = snprintf(
 		    path, PATH_SIZE, "%s/.local/state/localtunnel", home);
 	} else {
-		errno = ENOENT;
+		snprintf(why, SECRETS_WHY_MAX,
+		    "neither XDG_STATE_HOME nor HOME is set");
 		return -1;
 	}
-	if (n >= PATH_SIZE) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
+	if (n >= PATH_SIZE)
+		return fail(why, path, strerror(ENAMETOOLONG));
 	for (slash = strchr(path + 1, '/'); slash != NULL;
 	     slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(path, 0700) == -1 && errno != EEXIST)
-			return -1;
+			return fail(why, path, strerror(errno));
 		*slash = '/';
 	}
-	return mkdir(path, 0700) == -1 && errno != EEXIST ? -1 : 0;
+	if (mkdir(path, 0700) == -1 && errno != EEXIST)
+		return fail(why, path, strerror(errno));
+	return 0;
 }
 
 static int
-open_file(const char *server, const char *name)
+open_file(char path[FILE_PATH], const char *server, const char *name,
+    char why[SECRETS_WHY_MAX])
 {
-	char dir[PATH_SIZE], path[PATH_SIZE + 512];
+	char dir[PATH_SIZE];
 	struct stat st;
 	int fd;
 
-	if (make_dir(dir) == -1)
+	if (make_dir(dir, why) == -1)
 		return -1;
-	snprintf(path, sizeof(path), "%s/%s,%s", dir, server, name);
+	snprintf(path, FILE_PATH, "%s/%s,%s", dir, server, name);
 	fd = open(
 	    path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
 	if (fd == -1)
-		return -1;
+		return fail(why, path, strerror(errno));
 	/* Somebody else's, or readable by others: no place for a secret. */
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
 	    st.st_uid != geteuid() || fchmod(fd, 0600) == -1) {
 		close(fd);
-		errno = EPERM;
-		return -1;
+		return fail(why, path, "it is not a file of this user");
 	}
 	return fd;
 }
@@ -165,32 +176,37 @@ read_file(int fd, struct secret *secret)
 
 enum secrets_result
 secrets_open(struct secrets **secretsp, const char *server, const char *name,
-    struct secret *secret)
+    struct secret *secret, char why[SECRETS_WHY_MAX])
 {
-	int fd = open_file(server, name);
+	struct secrets *secrets = calloc(1, sizeof(*secrets));
+	enum secrets_result result = SECRETS_NONE;
 
 	*secretsp = NULL;
-	if (fd == -1)
+	if (secrets == NULL) {
+		snprintf(why, SECRETS_WHY_MAX, "out of memory");
 		return SECRETS_NONE;
-	if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
-		enum secrets_result result =
-		    errno == EWOULDBLOCK ? SECRETS_BUSY : SECRETS_NONE;
-
-		close(fd);
+	}
+	secrets->fd = open_file(secrets->path, server, name, why);
+	if (secrets->fd == -1) {
+		free(secrets);
+		return SECRETS_NONE;
+	}
+	if (flock(secrets->fd, LOCK_EX | LOCK_NB) == -1) {
+		if (errno == EWOULDBLOCK)
+			result = SECRETS_BUSY;
+		else
+			fail(why, secrets->path, strerror(errno));
+		secrets_close(secrets);
 		return result;
 	}
-	*secretsp = malloc(sizeof(**secretsp));
-	if (*secretsp == NULL) {
-		close(fd);
-		return SECRETS_NONE;
-	}
-	(*secretsp)->fd = fd;
-	read_file(fd, secret);
+	read_file(secrets->fd, secret);
+	*secretsp = secrets;
 	return SECRETS_OK;
 }
 
 int
-secrets_save(struct secrets *secrets, const struct secret *secret)
+secrets_save(struct secrets *secrets, const struct secret *secret,
+    char why[SECRETS_WHY_MAX])
 {
 	json_t *object = json_pack("{s:s, s:s, s:s}", "client", secret->client,
 	    "session", secret->session, "secret", secret->secret);
@@ -199,13 +215,12 @@ secrets_save(struct secrets *secrets, const struct secret *secret)
 
 	len = json_dumpb(object, text, sizeof(text), JSON_COMPACT);
 	json_decref(object);
-	if (len == 0 || len > sizeof(text)) {
-		errno = EINVAL;
-		return -1;
-	}
+	if (len == 0 || len > sizeof(text))
+		return fail(why, secrets->path, strerror(EINVAL));
+	errno = ENOSPC; /* if only a part of it was written */
 	if (pwrite(secrets->fd, text, len, 0) != (ssize_t)len ||
 	    ftruncate(secrets->fd, (off_t)len) == -1)
-		return -1;
+		return fail(why, secrets->path, strerror(errno));
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 struct secrets;
 
 #define SECRETS_TEXT_MAX 512 /* NUL included */
+#define SECRETS_WHY_MAX	 512
 
 struct secret {
 	char client[LTP_CLIENT_MAX + 1]; /* who we are; never shown */
@@ -26,7 +27,7 @@ struct secret {
 enum secrets_result {
 	SECRETS_OK,
 	SECRETS_BUSY, /* another ltclient on this machine has it */
-	SECRETS_NONE, /* cannot be kept; errno says why */
+	SECRETS_NONE, /* cannot be kept */
 };
 
 /* A fresh identity: user, host, platform and 128 random bits. -1 if there is
@@ -38,12 +39,13 @@ int secrets_new_name(char name[LTP_NAME_MAX + 1]);
 
 /* Opens and locks the file for a server ("host" or "host:port") and a name,
  * and reads it, if it holds anything, into the secret. SECRETS_OK: the caller
- * closes it, at its end. */
-enum secrets_result secrets_open(
-    struct secrets **, const char *server, const char *name, struct secret *);
+ * closes it, at its end. SECRETS_NONE: `why` says where and why. */
+enum secrets_result secrets_open(struct secrets **, const char *server,
+    const char *name, struct secret *, char why[SECRETS_WHY_MAX]);
 
-/* Writes the secret. -1 and errno. */
-int secrets_save(struct secrets *, const struct secret *);
+/* Writes the secret. -1 and `why` as above. */
+int secrets_save(
+    struct secrets *, const struct secret *, char why[SECRETS_WHY_MAX]);
 
 /* Unlocks and closes; NULL is fine. */
 void secrets_close(struct secrets *);

@@ -9,6 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "client/url.h"
+
+#define NOT_A_TARGET                                                           \
+	"it must be PORT, HOST:PORT, http://HOST:PORT or unix:/PATH"
 #define HOST_CHARS                                                             \
 	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"    \
 	":%"
@@ -24,6 +28,18 @@ parse_unix(struct target *target, const char *path)
 	return NULL;
 }
 
+static const char *
+parse_http(struct target *target, const char *text)
+{
+	struct url url;
+
+	if (url_parse(&url, text) != NULL)
+		return NOT_A_TARGET;
+	strcpy(target->host, url.host);
+	target->port = url.port;
+	return NULL;
+}
+
 const char *
 target_parse(struct target *target, const char *text)
 {
@@ -32,11 +48,13 @@ target_parse(struct target *target, const char *text)
 		return parse_unix(target, text + 5);
 	if (strncasecmp(text, "https://", 8) == 0)
 		return "a local service that speaks TLS (https://) is not "
-		       "yet supported by this build";
+		       "yet supported by this release";
+	if (strncasecmp(text, "http://", 7) == 0)
+		return parse_http(target, text);
 	if (net_split(text, target->host, &target->port) == -1 ||
 	    target->port == 0 ||
 	    target->host[strspn(target->host, HOST_CHARS)] != '\0')
-		return "it must be PORT, HOST:PORT or unix:/PATH";
+		return NOT_A_TARGET;
 	if (target->host[0] == '\0')
 		strcpy(target->host, "localhost");
 	return NULL;

@@ -19,8 +19,8 @@ struct target {
 	char path[TARGET_PATH_MAX]; /* "" for TCP */
 };
 
-/* Reads PORT (of localhost), HOST:PORT or unix:/PATH. NULL, or static text
- * that says what is wrong with it. */
+/* Reads PORT (of localhost), HOST:PORT, http://HOST[:PORT][/] or unix:/PATH.
+ * NULL, or static text that says what is wrong with it. */
 const char *target_parse(struct target *, const char *text);
 
 /* The way people write it, as TARGET and in messages. Returns `out`. */

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,12 +106,15 @@ back_off(struct tunnel *tunnel, const char *why)
 }
 
 static void
-unreachable(struct tunnel *tunnel, const char *text)
+unreachable(struct tunnel *tunnel, const struct control_end *ended)
 {
 	char why[URL_MAX];
 
-	snprintf(why, sizeof(why), "server %s: %s",
-	    tunnel->options->server.authority, text);
+	if (ended->why == CONTROL_NO_SERVER)
+		snprintf(why, sizeof(why), "%s", ended->text);
+	else
+		snprintf(why, sizeof(why), "server %s: %s",
+		    tunnel->options->server.authority, ended->text);
 	if (!tunnel->options->no_reconnect || tunnel->up != NULL) {
 		back_off(tunnel, why);
 		return;
@@ -258,13 +262,12 @@ next_ended(struct tunnel *tunnel, const struct control_end *why)
 	if (why->why == CONTROL_REFUSED) {
 		refused(tunnel, why->code, why->text);
 	} else if (why->why == CONTROL_NO_SERVER && tunnel->url[0] == '\0') {
-		display_error(tunnel->display, "%s %s",
-		    tunnel->options->server.authority, why->text);
+		display_error(tunnel->display, "%s", why->text);
 		end(tunnel, TUNNEL_EXIT_FAILURE);
 	} else if (why->why == CONTROL_MUTE) {
 		mute(tunnel, why->text);
 	} else {
-		unreachable(tunnel, why->text);
+		unreachable(tunnel, why);
 	}
 }
 
@@ -297,15 +300,16 @@ keep(char out[SECRETS_TEXT_MAX], const char *text)
 static void
 keep_secret(struct tunnel *tunnel, const struct ltp_message *reply)
 {
+	char why[SECRETS_WHY_MAX];
+
 	tunnel->ask.session = keep(tunnel->secret.session, reply->session);
 	tunnel->ask.secret = keep(tunnel->secret.secret, reply->secret);
 	if (tunnel->secrets == NULL ||
 	    strcmp(tunnel->name, tunnel->options->name) != 0)
 		return;
-	if (secrets_save(tunnel->secrets, &tunnel->secret) == -1)
+	if (secrets_save(tunnel->secrets, &tunnel->secret, why) == -1)
 		display_note(tunnel->display,
-		    "the secret of the tunnel cannot be kept: %s",
-		    strerror(errno));
+		    "the secret of the tunnel cannot be kept: %s", why);
 }
 
 /* Takes the name that was given; says so if another was asked for. */
@@ -323,6 +327,17 @@ take_name(struct tunnel *tunnel, const struct ltp_message *reply)
 		    "the name %s is taken; this tunnel is called %s", asked,
 		    name);
 	strcpy(tunnel->name, name);
+}
+
+/* Nobody can learn the URL: that tunnel is of no use. */
+static void
+untold(struct tunnel *tunnel, const char *url)
+{
+	display_error(tunnel->display,
+	    "the URL cannot be written to standard output: %s (it is %s)",
+	    strerror(errno), url);
+	tunnel_goodbye(tunnel);
+	end(tunnel, TUNNEL_EXIT_FAILURE);
 }
 
 static void
@@ -344,7 +359,8 @@ announce(struct tunnel *tunnel, const struct ltp_message *reply)
 		display_note(tunnel->display, "reconnected, but the URL has "
 					      "changed");
 	strcpy(tunnel->url, url);
-	display_up(tunnel->display, url, tunnel->name);
+	if (display_up(tunnel->display, url, tunnel->name) == -1)
+		untold(tunnel, url);
 	/* That of our own server is its version. */
 	if (is_first && !reply->has_ext && reply->banner != NULL &&
 	    reply->banner[0] != '\0')
@@ -372,6 +388,20 @@ start_pool(struct tunnel *tunnel, int64_t concurrency)
 		display_error(tunnel->display, "out of memory");
 }
 
+/* Before the new session is kept: is it the one that was asked for? */
+static void
+tell_session(const struct tunnel *tunnel, const struct ltp_message *reply)
+{
+	bool is_resumed = tunnel->ask.session != NULL &&
+			  reply->session != NULL &&
+			  strcmp(tunnel->ask.session, reply->session) == 0;
+
+	display_detail(tunnel->display,
+	    "session %s: name %s, %jd proxy connections to keep ready",
+	    is_resumed ? "resumed" : "granted", tunnel->name,
+	    (intmax_t)reply->concurrency);
+}
+
 static void
 up_cb(void *arg, struct control *control, const struct ltp_message *reply)
 {
@@ -379,6 +409,7 @@ up_cb(void *arg, struct control *control, const struct ltp_message *reply)
 
 	evtimer_del(&tunnel->mute);
 	take_name(tunnel, reply);
+	tell_session(tunnel, reply);
 	keep_secret(tunnel, reply);
 	control_free(&tunnel->up);
 	tunnel->up = control;
@@ -468,11 +499,12 @@ static void
 open_secrets(struct tunnel *tunnel)
 {
 	const struct options *options = tunnel->options;
+	char why[SECRETS_WHY_MAX];
 
 	if (options->name[0] == '\0')
 		return;
 	switch (secrets_open(&tunnel->secrets, options->server.authority,
-	    options->name, &tunnel->secret)) {
+	    options->name, &tunnel->secret, why)) {
 	case SECRETS_OK:
 		if (tunnel->secret.session[0] != '\0')
 			tunnel->ask.session = tunnel->secret.session;
@@ -484,8 +516,7 @@ open_secrets(struct tunnel *tunnel)
 		break;
 	case SECRETS_NONE:
 		display_note(tunnel->display,
-		    "the name cannot be kept for the next run: %s",
-		    strerror(errno));
+		    "the name cannot be kept for the next run: %s", why);
 		break;
 	}
 }

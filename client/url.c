@@ -59,7 +59,7 @@ url_parse(struct url *url, const char *text)
 
 	memset(url, 0, sizeof(*url));
 	if (strncasecmp(text, "https://", 8) == 0)
-		return "this build speaks http:// only";
+		return "this release speaks http:// only";
 	if (strncasecmp(text, "http://", 7) == 0)
 		text += 7;
 	len = strcspn(text, "/");

@@ -3,13 +3,18 @@
  * ltserver: the command line.
  */
 #include <assert.h>
+#include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <event2/event.h>
+
 #include "common/log.h"
+#include "common/stdfds.h"
 #include "server/config.h"
 #include "server/master.h"
 
@@ -75,6 +80,7 @@ print_help(void)
 static void
 make_getopt(char *letters, struct option *longs)
 {
+	*letters++ = ':'; /* tell a missing argument from an unknown option */
 	for (size_t i = 0; i < OPTIONS_N; i++) {
 		const struct main_option *o = &options[i];
 
@@ -87,10 +93,16 @@ make_getopt(char *letters, struct option *longs)
 	*letters = '\0';
 }
 
-static _Noreturn void
-usage(const char *why)
+__attribute__((format(printf, 1, 2))) static _Noreturn void
+usage(const char *fmt, ...)
 {
-	fprintf(stderr, "ltserver: %s\nTry `ltserver --help`.\n", why);
+	va_list ap;
+
+	fputs("ltserver: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputs("\nTry: ltserver --help\n", stderr);
 	exit(MAIN_USAGE);
 }
 
@@ -101,7 +113,7 @@ set(struct config *config, const char *key, const char *value)
 
 	assert(key != NULL);
 	if (config_set(config, key, value, why, sizeof(why)) == -1)
-		usage(why);
+		usage("%s", why);
 }
 
 /* -o KEY=VALUE */
@@ -160,6 +172,7 @@ find_file(
 	const char *file = NULL;
 	int letter;
 
+	opterr = 0;
 	while ((letter = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		switch (letter) {
 		case 'h':
@@ -168,24 +181,31 @@ find_file(
 		case 'V':
 			printf("ltserver " LT_VERSION "\n");
 			exit(0);
+		case ':':
+			usage("%s needs an argument", argv[optind - 1]);
 		case '?':
-			fprintf(stderr, "Try `ltserver --help`.\n");
-			exit(MAIN_USAGE);
+			if (optopt == 0)
+				usage("unknown option %s", argv[optind - 1]);
+			if (strchr(letters, optopt) != NULL)
+				usage("-%c takes no argument", optopt);
+			usage("unknown option -%c", optopt);
 		case 'c':
 			file = optarg;
 			break;
 		}
 	}
 	if (optind < argc)
-		usage("no arguments are expected, only options");
+		usage("%s: no arguments are expected, only options",
+		    argv[optind]);
 	return file;
 }
 
-/* The file, then the command line over it; true if only to be checked. */
+/* The file, then the command line over it; true if only to be checked. The
+ * file that was read, or was looked for, goes to *path. */
 static bool
-configure(struct config *config, int argc, char **argv)
+configure(struct config *config, int argc, char **argv, const char **path)
 {
-	char letters[2 * OPTIONS_N + 1], why[256];
+	char letters[2 * OPTIONS_N + 2], why[256];
 	struct option longs[OPTIONS_N + 1] = { { 0 } };
 	const char *file;
 	bool test = false;
@@ -193,31 +213,53 @@ configure(struct config *config, int argc, char **argv)
 
 	make_getopt(letters, longs);
 	file = find_file(argc, argv, letters, longs);
-	if (config_read(
-		config, file == NULL ? MAIN_CONFIG : file, file != NULL) == -1)
+	*path = file == NULL ? MAIN_CONFIG : file;
+	if (config_read(config, *path, file != NULL) == -1)
 		exit(MAIN_USAGE);
 	optind = 0;
 	while ((letter = getopt_long(argc, argv, letters, longs, NULL)) != -1)
 		test |= take_option(config, letter, optarg);
 	if (config_finish(config, why, sizeof(why)) == -1)
-		usage(why);
+		usage("%s", why);
 	return test;
+}
+
+static void
+say_good(const char *file)
+{
+	if (access(file, F_OK) == -1 && errno == ENOENT)
+		printf("%s: not there, defaults are used\n", file);
+	else
+		printf("%s: good\n", file);
+}
+
+/* libevent speaks of what it cannot do, such as wait for more descriptors. */
+static void
+event_log(int severity, const char *text)
+{
+	(void)severity;
+	log_warn("libevent: %s", text);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct config *config = config_new();
+	struct config *config;
 	struct master *master;
+	const char *file;
 	int code;
 
-	if (configure(config, argc, argv)) {
-		printf("the configuration is good\n");
+	if (stdfds_open() == -1)
+		return 1;
+	config = config_new();
+	if (configure(config, argc, argv, &file)) {
+		say_good(file);
 		config_free(config);
 		return 0;
 	}
 	/* What is wrong with the listeners is said on the terminal. */
 	log_open("ltserver", LOG_TO_STDERR, config->log_level);
+	event_set_log_callback(event_log);
 	master = master_new(config);
 	if (!config->foreground) {
 		log_open("ltserver", LOG_TO_SYSLOG, config->log_level);

@@ -96,6 +96,24 @@ START_TEST(bad_ones)
 }
 END_TEST
 
+/* An ltserver that does not know the host is told from a web server. */
+START_TEST(ltserver_of_another_domain)
+{
+	parse("HTTP/1.1 404 Not Found\r\nServer: ltserver/1.0\r\n"
+	      "Content-Length: 0\r\n\r\n",
+	    false);
+	ck_assert(answer.is_elsewhere && answer.is_permanent);
+	parse("HTTP/1.1 404 Not Found\r\nServer: nginx\r\n"
+	      "Content-Length: 0\r\n\r\n",
+	    false);
+	ck_assert(!answer.is_elsewhere && answer.is_permanent);
+	parse("HTTP/1.1 502 Bad Gateway\r\nServer: ltserver/1.0\r\n"
+	      "Content-Length: 0\r\n\r\n",
+	    false);
+	ck_assert(!answer.is_elsewhere && !answer.is_permanent);
+}
+END_TEST
+
 START_TEST(without_end)
 {
 	static char text[DISCOVER_MAX];
@@ -123,6 +141,7 @@ main(void)
 	    tcase, piece_by_piece, 0, sizeof(good) / sizeof(good[0]));
 	tcase_add_test(tcase, until_the_end_of_the_connection);
 	tcase_add_loop_test(tcase, bad_ones, 0, sizeof(bad) / sizeof(bad[0]));
+	tcase_add_test(tcase, ltserver_of_another_domain);
 	tcase_add_test(tcase, without_end);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

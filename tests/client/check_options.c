@@ -84,6 +84,8 @@ START_TEST(no_server_names_all_ways)
 	ck_assert_ptr_nonnull(strstr(error, "--server"));
 	ck_assert_ptr_nonnull(strstr(error, "LT_SERVER"));
 	ck_assert_ptr_nonnull(strstr(error, "configuration file"));
+	ck_assert_ptr_nonnull(
+	    strstr(error, "~/.config/localtunnel/ltclient.conf"));
 }
 END_TEST
 
@@ -109,7 +111,11 @@ static const struct {
 	{ "-S x -p 5000 6000", "TARGET" },
 	{ "-S x -p 5000 -p 6000", "twice" },
 	{ "-S x -l nas.lan other:5000", "other:5000" },
-	{ "-S x nonsense", "nonsense" },
+	{ "-S x nonsense:x", "TARGET \"nonsense:x\": " },
+	{ "http://localhost:8000 5000",
+	    "only one TARGET; did you mean -S http://localhost:8000 5000?" },
+	{ "start web", "start: not in this release" },
+	{ "diagnose", "diagnose: not in this release" },
 	{ "-S x tcp 22", "not yet supported" },
 	{ "-S x tls 22", "not yet supported" },
 	{ "-S x https://localhost:1", "not yet supported" },
@@ -129,6 +135,16 @@ START_TEST(bad_ones)
 	ck_assert_int_eq(read_line(bad[_i].line), OPTIONS_BAD);
 	ck_assert_msg(
 	    strstr(error, bad[_i].part) != NULL, "%s: %s", bad[_i].line, error);
+}
+END_TEST
+
+START_TEST(empty_name)
+{
+	char *argv[] = { (char[]){ "ltclient" }, (char[]){ "-s" },
+		(char[]){ "" }, (char[]){ "5000" }, NULL };
+
+	ck_assert_int_eq(options_read(&options, 4, argv, error), OPTIONS_BAD);
+	ck_assert_str_eq(error, "the name is empty");
 }
 END_TEST
 
@@ -168,6 +184,7 @@ main(void)
 	tcase_add_test(tcase, no_server_names_all_ways);
 	tcase_add_test(tcase, targets);
 	tcase_add_loop_test(tcase, bad_ones, 0, sizeof(bad) / sizeof(bad[0]));
+	tcase_add_test(tcase, empty_name);
 	tcase_add_test(tcase, help_and_version);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

@@ -5,9 +5,11 @@
  */
 #include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -230,6 +232,7 @@ START_TEST(no_local_service)
 
 	close(service);
 	service = -1;
+	client.said_local_ms = clock_ms(); /* not on the terminal */
 	start(1);
 	expect_conns(1);
 	read_hello(conns[0]);
@@ -275,6 +278,62 @@ START_TEST(nonsense_ends_it)
 }
 END_TEST
 
+/* Idle connections may be on their way to a visitor: none is closed to make
+ * room, and the visitor waits for it. */
+START_TEST(no_descriptors_left)
+{
+	struct net_addr peer;
+	struct rlimit normal, none;
+	uint64_t deadline = clock_ms() + PATIENCE_MS;
+	int i, local;
+	char c;
+
+	start(3);
+	expect_conns(3);
+	for (i = 0; i < 3; i++)
+		read_hello(conns[i]);
+	client.said_full = true; /* not on the terminal */
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &normal), 0);
+	none = normal;
+	none.rlim_cur = 0;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	say(conns[0], &joined, "from the visitor");
+	while (client.visitors == 0 && clock_ms() < deadline)
+		turn();
+	for (i = 0; i < 1000; i++)
+		turn();
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &normal), 0);
+	ck_assert_uint_eq(client.connections, 3);
+	for (i = 0; i < 3; i++) {
+		ck_assert_int_eq(recv(conns[i], &c, 1, MSG_PEEK), -1);
+		ck_assert_int_eq(errno, EAGAIN);
+	}
+	while (
+	    (local = net_accept(service, &peer)) == -1 && clock_ms() < deadline)
+		turn();
+	read_until(local, "from the visitor");
+	close(local);
+}
+END_TEST
+
+/* Room for local connections is kept from the start. */
+START_TEST(room_is_kept)
+{
+	struct rlimit normal, low;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &normal), 0);
+	low = normal;
+	low.rlim_cur = 16 + 2 * 10 + 2 * 5 + 1;
+	client.pipes = 10;
+	client.said_full = true;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+	start(9);
+	expect_conns(5);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &normal), 0);
+	expect_conns(9);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -291,6 +350,8 @@ main(void)
 	tcase_add_test(tcase, no_local_service);
 	tcase_add_test(tcase, refused_ones_are_not_replaced_at_once);
 	tcase_add_test(tcase, nonsense_ends_it);
+	tcase_add_test(tcase, no_descriptors_left);
+	tcase_add_test(tcase, room_is_kept);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

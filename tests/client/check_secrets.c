@@ -15,7 +15,7 @@
 
 #include "client/secrets.h"
 
-static char dir[64];
+static char dir[64], why[SECRETS_WHY_MAX];
 static const char *const files[] = { "example.com,demo", "example.com,other",
 	"example.com:8000,demo", NULL };
 
@@ -58,18 +58,20 @@ START_TEST(kept_from_run_to_run)
 	struct secrets *secrets;
 
 	ck_assert_int_eq(
-	    secrets_open(&secrets, "example.com", "demo", &first), SECRETS_OK);
+	    secrets_open(&secrets, "example.com", "demo", &first, why),
+	    SECRETS_OK);
 	ck_assert_str_eq(first.secret, "");
 	strcpy(first.session, "s1");
 	strcpy(first.secret, "hush \"quoted\"");
-	ck_assert_int_eq(secrets_save(secrets, &first), 0);
+	ck_assert_int_eq(secrets_save(secrets, &first, why), 0);
 	strcpy(first.secret, "hush");
-	ck_assert_int_eq(secrets_save(secrets, &first), 0);
+	ck_assert_int_eq(secrets_save(secrets, &first, why), 0);
 	secrets_close(secrets);
 
 	ck_assert_str_ne(first.client, second.client);
 	ck_assert_int_eq(
-	    secrets_open(&secrets, "example.com", "demo", &second), SECRETS_OK);
+	    secrets_open(&secrets, "example.com", "demo", &second, why),
+	    SECRETS_OK);
 	secrets_close(secrets);
 	ck_assert_str_eq(second.client, first.client);
 	ck_assert_str_eq(second.session, "s1");
@@ -83,20 +85,24 @@ START_TEST(only_one_has_it)
 	struct secrets *secrets, *busy, *other;
 
 	ck_assert_int_eq(
-	    secrets_open(&secrets, "example.com", "demo", &first), SECRETS_OK);
+	    secrets_open(&secrets, "example.com", "demo", &first, why),
+	    SECRETS_OK);
 	ck_assert_int_eq(
-	    secrets_open(&busy, "example.com", "demo", &second), SECRETS_BUSY);
+	    secrets_open(&busy, "example.com", "demo", &second, why),
+	    SECRETS_BUSY);
 	ck_assert_ptr_null(busy);
 	ck_assert_int_eq(
-	    secrets_open(&other, "example.com", "other", &second), SECRETS_OK);
+	    secrets_open(&other, "example.com", "other", &second, why),
+	    SECRETS_OK);
 	secrets_close(other);
 	ck_assert_int_eq(
-	    secrets_open(&other, "example.com:8000", "demo", &second),
+	    secrets_open(&other, "example.com:8000", "demo", &second, why),
 	    SECRETS_OK);
 	secrets_close(other);
 	secrets_close(secrets);
 	ck_assert_int_eq(
-	    secrets_open(&secrets, "example.com", "demo", &second), SECRETS_OK);
+	    secrets_open(&secrets, "example.com", "demo", &second, why),
+	    SECRETS_OK);
 	secrets_close(secrets);
 }
 END_TEST
@@ -110,7 +116,8 @@ START_TEST(for_the_owner_alone)
 	mode_t mask = umask(0);
 
 	ck_assert_int_eq(
-	    secrets_open(&secrets, "example.com", "demo", &secret), SECRETS_OK);
+	    secrets_open(&secrets, "example.com", "demo", &secret, why),
+	    SECRETS_OK);
 	secrets_close(secrets);
 	umask(mask);
 	snprintf(path, sizeof(path), "%s/localtunnel", dir);
@@ -121,7 +128,8 @@ START_TEST(for_the_owner_alone)
 	ck_assert_uint_eq(st.st_mode & 07777, 0600);
 	ck_assert_int_eq(chmod(path, 0644), 0);
 	ck_assert_int_eq(
-	    secrets_open(&secrets, "example.com", "demo", &secret), SECRETS_OK);
+	    secrets_open(&secrets, "example.com", "demo", &secret, why),
+	    SECRETS_OK);
 	secrets_close(secrets);
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0600);
@@ -141,7 +149,7 @@ START_TEST(damaged_is_empty)
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		before = secret = fresh();
 		ck_assert_int_eq(
-		    secrets_open(&secrets, "example.com", "demo", &secret),
+		    secrets_open(&secrets, "example.com", "demo", &secret, why),
 		    SECRETS_OK);
 		secrets_close(secrets);
 		snprintf(
@@ -150,7 +158,7 @@ START_TEST(damaged_is_empty)
 		fputs(texts[i], file);
 		fclose(file);
 		ck_assert_int_eq(
-		    secrets_open(&secrets, "example.com", "demo", &secret),
+		    secrets_open(&secrets, "example.com", "demo", &secret, why),
 		    SECRETS_OK);
 		secrets_close(secrets);
 		ck_assert_str_eq(secret.client, before.client);
@@ -165,13 +173,17 @@ START_TEST(nowhere_to_keep_it)
 	struct secrets *secrets;
 
 	setenv("XDG_STATE_HOME", "/dev/null/x", 1);
-	ck_assert_int_eq(secrets_open(&secrets, "example.com", "demo", &secret),
+	ck_assert_int_eq(
+	    secrets_open(&secrets, "example.com", "demo", &secret, why),
 	    SECRETS_NONE);
 	ck_assert_ptr_null(secrets);
+	ck_assert_ptr_nonnull(strstr(why, "/dev/null/x"));
 	unsetenv("XDG_STATE_HOME");
 	unsetenv("HOME");
-	ck_assert_int_eq(secrets_open(&secrets, "example.com", "demo", &secret),
+	ck_assert_int_eq(
+	    secrets_open(&secrets, "example.com", "demo", &secret, why),
 	    SECRETS_NONE);
+	ck_assert_str_eq(why, "neither XDG_STATE_HOME nor HOME is set");
 }
 END_TEST
 

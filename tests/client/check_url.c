@@ -65,7 +65,7 @@ START_TEST(tls_is_told_from_nonsense)
 	struct url url;
 
 	ck_assert_pstr_eq(url_parse(&url, "https://example.com"),
-	    "this build speaks http:// only");
+	    "this release speaks http:// only");
 }
 END_TEST
 

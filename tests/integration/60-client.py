@@ -6,6 +6,7 @@ import json
 import os
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import lt
 
@@ -53,9 +54,18 @@ usage(*url, 5000, "-s")
 # No server: all three places where it can be said are named.
 log = usage(5000)
 assert "--server" in log and "LT_SERVER" in log and "configuration" in log
+assert "~/.config/localtunnel/ltclient.conf" in log
+# The server where the target is expected: what was meant is said.
+assert "did you mean -S http://localhost:8000 5000?" \
+    in usage("http://localhost:8000", 5000)
+assert "the name is empty" in usage(*url, "-s", "", 5000)
+assert 'TARGET "nonsense:x": ' in usage(*url, "nonsense:x")
+for words in ["start", "web"], ["diagnose"]:
+    assert "not in this release" in usage(*words)
 for target in ("", "x", "0", "70000", "-1", "5000x", "host:", ":x", "host:0",
                "a b:80", "unix:", "unix:relative", "unix:/" + "x" * 200,
-               "http://127.0.0.1:1", "https://127.0.0.1:1"):
+               "http://127.0.0.1:1/x", "http://", "http://127.0.0.1:0",
+               "https://127.0.0.1:1"):
     usage(*url, "--", target)
 for target in [], ["5000", "5001"], ["http"], ["tcp", "22"], ["tls", "443"], \
         ["-p", "5000", "5001"], ["-l", "127.0.0.1", "127.0.0.1:5000"]:
@@ -125,18 +135,25 @@ lost.kill()
 for pid in workers:
     lt.kill(pid)
 assert leaving.wait() == 5 and "lost the server" in leaving.log()
-waiting = lt.Client(closed, service, wait=False)
-waiting.wait_log(re.escape(closed[7:]))
-assert waiting.stop() == 0 and waiting.output() == ""
+for options in [], ["-q"]:
+    waiting = lt.Client(closed, service, *options, wait=False)
+    waiting.wait_log(re.escape(closed[7:]) + ".*; trying again")
+    assert waiting.stop() == 0 and waiting.output() == ""
 release = threading.Event()
 mute = lt.Listener(lambda conn: release.wait())
 waiting = lt.Client(f"http://{mute.target}", service, wait=False)
-waiting.wait_log(re.escape(mute.target))
+waiting.wait_log("waiting for the server " + re.escape(mute.target))
 assert waiting.stop() == 0 and waiting.output() == ""
 release.set()
 # Something else than a tunnel server: a failure.
 status, output, log = run("-S", f"http://{service.target}", 5000)
 assert status == 1 and output == "" and service.target in log, (status, log)
+
+# An ltserver, but not by the name that it has.
+status, output, log = run("-S", f"http://127.0.0.1:{server.port}", 5000)
+assert status == 1 and output == "", (status, log)
+assert f"there is an ltserver at 127.0.0.1:{server.port}, but 127.0.0.1 is " \
+    "not its domain" in log, log
 
 # --- what is printed --------------------------------------------------------
 
@@ -182,7 +199,70 @@ assert [(e["method"], e["path"], e["status"] or None)
 assert all(isinstance(e["ms"], int) for e in events(quiet)[1:])
 assert quiet.log() == ""
 
-# -q: the URL and nothing else.
+# Nobody can be told the URL: there is no tunnel, and the name is free.
+def into(redirection):
+    return {"wrapper": ("sh", "-c", f'exec "$@" {redirection}', "sh")}
+
+
+for options in [], ["--json"]:
+    untold = lt.Client(server, service, *options, name="untold", wait=False,
+                       **into(">/dev/full"))
+    assert untold.wait() == 1 and "No space left" in untold.log()
+    assert lt.get(server, "untold").status == 404
+for option in "--help", "--version":
+    full = lt.Program("ltclient", option, **into(">/dev/full")).start()
+    assert full.wait() == 1 and "No space left" in full.log()
+# Standard descriptors that are closed are not taken by something else.
+closed_fds = lt.Client(server, service, "-v", name="closed", wait=False,
+                       **into("<&- >&-"))
+closed_fds.wait_log("session granted")
+assert [os.readlink(f"/proc/{closed_fds.pid}/fd/{fd}") for fd in (0, 1)] \
+    == ["/dev/null"] * 2
+assert lt.get(server, "closed").status == 200
+assert closed_fds.stop() == 0
+
+# -v: the steps of an attempt, and what becomes of each visitor; no secret.
+verbose = lt.Client(server, service, "-v", name="verbose")
+assert lt.get(server, "verbose").status == 200
+verbose.wait_log("visitor 1 ended: both sides have ended, [1-9]")
+for pattern in (
+        rf"127\.0\.0\.1:{server.port}: connecting$",
+        rf"localhost:{server.port} is an ltserver; its backend is "
+        rf"127\.0\.0\.1:{server.port}$",
+        "session granted: name verbose, 10 proxy connections to keep ready$",
+        r"visitor 1 has come: 127\.0\.0\.1:\d+$",
+        f"visitor 1 joined with {re.escape(service.target)}$"):
+    assert re.search("^ltclient: " + pattern, verbose.log(), re.M), pattern
+for pid in server.workers():
+    lt.kill(pid)
+verbose.wait_log("session resumed: name verbose")
+# Ten at once are not ten lines.
+lt.wait_until(lambda: sum(ends := [int(n) for n in re.findall(
+    r"proxy connections ended: (\d+), ", verbose.log())]) >= 10
+    and len(ends) <= 5)
+kept = f"{verbose.env['XDG_STATE_HOME']}/localtunnel"
+with open(f"{kept}/{os.listdir(kept)[0]}", encoding="utf-8") as f:
+    for secret in json.load(f).values():
+        assert secret not in verbose.log() and len(secret) > 5
+assert verbose.stop() == 0
+
+# Where the secret cannot be kept.
+for env, why in (({"XDG_STATE_HOME": "/dev/null/x"}, "/dev/null/x"),
+                 ({"XDG_STATE_HOME": "", "HOME": ""},
+                  "neither XDG_STATE_HOME nor HOME is set")):
+    homeless = lt.Client(server, service, name="homeless", env=env)
+    assert why in homeless.log() and homeless.stop() == 0
+
+# -q: the URL and nothing else, and that the server is lost, once.
+lost_quietly = lt.Client(lost, service, "-q")
+lost.kill()
+lost_quietly.wait_log("lost the server: ")
+lost_quietly.wait_log("Connection refused; trying again")
+lost_quietly.signal(lt.signal.SIGSTOP)
+lines = lost_quietly.log().splitlines()
+assert len(lines) == len(set(lines)), lines
+lost_quietly.signal(lt.signal.SIGCONT)
+assert lost_quietly.stop() == 0
 silent = lt.Client(server, service, "-q", name="silent")
 assert lt.get(server, "silent").status == 200
 assert silent.stop() == 0 and silent.log() == ""
@@ -200,6 +280,7 @@ for args, target, name, host in (
         (("--port",), service.port, "toy", public),
         (("-n", "other", "-S", server.url), service, "toy", public),
         (("--name", "other", "--to", server.url), service, "toy", public),
+        ((), f"http://{service.target}/", "toy", public),
         ((), unix, "unix", public),
         (("-l", "127.0.0.2"), away.port, "away", public),
         (("--local-host", "127.0.0.2"), away.port, "away", public),
@@ -230,6 +311,8 @@ assert program.stop() == 0
 # The local service is down: a page says which one, and when it is back it is
 # served again.
 client = lt.Client(server, service, name="down")
+json_client = lt.Client(server, service, "--json", name="down2", wait=False)
+json_client.wait_output('"up"')
 assert lt.get(server, "down").status == 200
 service.close()
 for method, body in ("GET", None), ("POST", b"x" * 300_000), ("HEAD", None):
@@ -247,6 +330,10 @@ for method, body in ("GET", None), ("POST", b"x" * 300_000), ("HEAD", None):
             else:
                 assert service.target.encode() in page.body, page.body
 assert service.target in client.log()
+assert lt.get(server, "down2").status == 502
+lt.wait_until(lambda: events(json_client)[-1]["event"] == "error")
+assert service.target in events(json_client)[-1]["message"]
+assert service.target in json_client.log()
 service = lt.Service("back", port=service.port)
 for _ in range(20):
     assert lt.get(server, "down").json()["service"] == "back"
@@ -254,3 +341,13 @@ os.unlink(lt.tmp + "/service")
 client = lt.Client(server, unix, name="nosocket")
 page = lt.get(server, "nosocket")
 assert page.status == 502 and unix.target.encode() in page.body, page.body
+
+# Few descriptors: visitors wait for each other, and each has its answer.
+service = lt.Service("few")
+few = lt.Client(server, service, name="few", wrapper=("prlimit", "--nofile=40"))
+with ThreadPoolExecutor(30) as visitors:
+    for page in visitors.map(
+            lambda i: lt.get(server, "few", f"/bytes/{i % 2 * 100_000}"),
+            range(150)):
+        assert page.status == 200, (page.status, page.body[:500])
+assert few.alive() and "open files" in few.log()
