@@ -464,8 +464,9 @@ check_headers(struct http_head *head, const char *buf)
 		if (check_header(head, &h, &n) == HTTP_BAD)
 			return HTTP_BAD;
 	if (n.host != 1)
-		return refuse(
-		    head, 400, n.host == 0 ? "no Host" : "more than one Host");
+		return refuse(head, 400,
+		    n.host == 0 ? "the request has no Host header"
+				: "the request has more than one Host header");
 	return check_framing(head, &n);
 }
 

@@ -276,7 +276,8 @@ find_type(struct ltp_message *m, enum ltp_from from, json_t **place)
 			break;
 	}
 	if (i == COUNT(keys))
-		return "has none of the keys control, proxy, event, error";
+		return "the message has none of the keys control, proxy, "
+		       "event, error";
 	for (t = 0; t < COUNT(shapes); t++) {
 		if (strcmp(shapes[t].key, keys[i].key) == 0 &&
 		    (shapes[t].from & BIT(from)) != 0 &&

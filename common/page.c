@@ -8,6 +8,7 @@
 #include "common/page.h"
 
 #include <event2/buffer.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char html_head[] =
@@ -34,40 +35,61 @@ static const char html_head[] =
     "border-radius: 8px; overflow-wrap: anywhere }\n"
     "h1 { margin: 0 0 .75rem; font-size: 1.5rem; line-height: 1.25 }\n"
     "p { margin: 0 }\n"
+    "p + p { margin-top: .75rem }\n"
+    "pre { margin: .75rem 0; padding: .75rem 1rem; "
+    "background: var(--page); border: 1px solid var(--edge); "
+    "border-radius: 6px; font-size: .9375rem; white-space: pre-wrap }\n"
     "footer { margin-top: 1.75rem; color: var(--faint); "
     "font-size: .875rem }\n"
     "</style>\n";
 
-static const struct {
-	int status;
+static const struct status {
+	int number;
 	const char *reason;
-} reasons[] = {
-	{ 200, "OK" },
-	{ 302, "Found" },
-	{ 400, "Bad Request" },
-	{ 401, "Unauthorized" },
-	{ 403, "Forbidden" },
-	{ 404, "Not Found" },
-	{ 405, "Method Not Allowed" },
-	{ 408, "Request Timeout" },
-	{ 409, "Conflict" },
-	{ 410, "Gone" },
-	{ 421, "Misdirected Request" },
-	{ 429, "Too Many Requests" },
-	{ 431, "Request Header Fields Too Large" },
-	{ 500, "Internal Server Error" },
-	{ 502, "Bad Gateway" },
-	{ 503, "Service Unavailable" },
-	{ 504, "Gateway Timeout" },
+	const char *heading; /* NULL: the reason says it */
+} statuses[] = {
+	{ 200, "OK", NULL },
+	{ 302, "Found", NULL },
+	{ 400, "Bad Request", "This request is not valid" },
+	{ 401, "Unauthorized", "Please log in" },
+	{ 403, "Forbidden", "You may not see this" },
+	{ 404, "Not Found", "Nothing is here" },
+	{ 405, "Method Not Allowed", "That cannot be done here" },
+	{ 408, "Request Timeout", "The request took too long" },
+	{ 409, "Conflict", NULL },
+	{ 410, "Gone", NULL },
+	{ 421, "Misdirected Request", "This is the wrong place" },
+	{ 429, "Too Many Requests", "Too many requests" },
+	{ 431, "Request Header Fields Too Large", "The request is too long" },
+	{ 500, "Internal Server Error", "Something went wrong" },
+	{ 502, "Bad Gateway", "The service is not answering" },
+	{ 503, "Service Unavailable", "Too busy" },
+	{ 504, "Gateway Timeout", "The service took too long" },
 };
+
+static const struct status *
+find_status(int number)
+{
+	static const struct status unknown = { 0, "Unknown", NULL };
+
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
+		if (statuses[i].number == number)
+			return &statuses[i];
+	return &unknown;
+}
 
 const char *
 page_reason(int status)
 {
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
-		if (reasons[i].status == status)
-			return reasons[i].reason;
-	return "Unknown";
+	return find_status(status)->reason;
+}
+
+const char *
+page_heading(int status)
+{
+	const struct status *found = find_status(status);
+
+	return found->heading != NULL ? found->heading : found->reason;
 }
 
 static const char *
@@ -116,19 +138,36 @@ put_text(struct evbuffer *out, const char *before, const char *text,
 	return evbuffer_add(out, after, strlen(after));
 }
 
+int
+page_begin(struct evbuffer *out, const char *heading)
+{
+	if (put_text(out, html_head, "", "<title>") == -1 ||
+	    put_text(out, "", heading, "</title>\n</head>\n<body>\n<main>\n") ==
+		-1)
+		return -1;
+	return put_text(out, "<h1>", heading, "</h1>\n");
+}
+
+int
+page_end(struct evbuffer *out, const char *footer)
+{
+	return put_text(
+	    out, "<footer>", footer, "</footer>\n</main>\n</body>\n</html>\n");
+}
+
 static int
 put_html(const struct page *page, struct evbuffer *out)
 {
-	if (put_text(out, html_head, "", "") == -1 ||
-	    put_text(out, "<title>", page->title,
-		"</title>\n</head>\n<body>\n<main>\n") == -1 ||
-	    put_text(out, "<h1>", page->title, "</h1>\n") == -1 ||
-	    put_text(out, "<p>", page->text, "</p>\n") == -1 ||
-	    evbuffer_add_printf(out, "<footer>%d &middot; ", page->status) ==
-		-1)
+	char footer[160];
+
+	snprintf(footer, sizeof(footer), "%d %s \xc2\xb7 %s", page->status,
+	    page->title, page->agent);
+	if (page_begin(out, page->heading != NULL
+				? page->heading
+				: page_heading(page->status)) == -1 ||
+	    put_text(out, "<p>", page->text, "</p>\n") == -1)
 		return -1;
-	return put_text(
-	    out, "", page->agent, "</footer>\n</main>\n</body>\n</html>\n");
+	return page_end(out, footer);
 }
 
 static int

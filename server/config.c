@@ -24,6 +24,7 @@
 #define DOMAIN_MAX     190 /* NAME.DOMAIN must be a DNS name too */
 #define DEFAULT_LISTEN "8000"
 #define KEY_MAX	       32 /* longer ones are like none of ours */
+#define FAULT_MAX      256
 
 #define FIELD(field) offsetof(struct config, field)
 
@@ -219,31 +220,60 @@ set_listen(struct config *c, const struct config_option *o, const char *value)
 	return add_listen(c, host, port, false);
 }
 
-/* What a value may be, in words. */
+/* True for [HOST:]DIGITS: then it is the number that is wrong. */
+static bool
+has_port(const char *value)
+{
+	const char *colon = strrchr(value, ':');
+	const char *port = colon == NULL ? value : colon + 1;
+
+	return *port != '\0' && strspn(port, "0123456789") == strlen(port);
+}
+
+/* What is wrong with a listener. */
 static void
-say_allowed(const struct config_option *o, char *out, size_t size)
+say_listen(const struct config *c, const char *value, char *out, size_t size)
+{
+	char host[NET_HOST_MAX];
+	uint16_t port;
+
+	if (net_split(value, host, &port) == 0 &&
+	    c->listen_n == CONFIG_LISTEN_MAX)
+		snprintf(out, size, "one too many: there can be at most %d",
+		    CONFIG_LISTEN_MAX);
+	else if (net_split(value, host, &port) == -1 && value[0] != ':' &&
+		 has_port(value))
+		snprintf(out, size, "not good: a port is from 0 to 65535");
+	else
+		snprintf(out, size,
+		    "not HOST:PORT, where HOST is an address, localhost or *, "
+		    "or PORT alone");
+}
+
+/* What is wrong with a value, in words that go on after "is". */
+static void
+say_wrong(const struct config *c, const struct config_option *o,
+    const char *value, char *out, size_t size)
 {
 	switch (o->type) {
 	case CONFIG_STRING:
 		snprintf(out, size,
-		    "a DNS name of at most %d bytes, such as "
+		    "not a DNS name of at most %d bytes, such as "
 		    "tunnel.example.com",
 		    DOMAIN_MAX);
 		break;
 	case CONFIG_NUMBER:
-		snprintf(out, size, "a number from %u to %u", o->min, o->max);
+		snprintf(out, size, "not a whole number from %u to %u", o->min,
+		    o->max);
 		break;
 	case CONFIG_BOOL:
-		snprintf(out, size, "yes or no");
+		snprintf(out, size, "not yes or no");
 		break;
 	case CONFIG_LEVEL:
-		snprintf(out, size, "error, warn, info or debug");
+		snprintf(out, size, "not error, warn, info or debug");
 		break;
 	case CONFIG_LIST:
-		snprintf(out, size,
-		    "HOST:PORT, where HOST is an address, localhost or *, "
-		    "or PORT alone; at most %d of them",
-		    CONFIG_LISTEN_MAX);
+		say_listen(c, value, out, size);
 		break;
 	}
 }
@@ -277,21 +307,22 @@ edit_distance(const char *x, const char *y)
 	return row[len];
 }
 
-static const char *
-nearest_key(const char *key)
+/* "; do you mean ...?", or nothing if no key is near enough for a slip. */
+static void
+say_nearest(const char *key, char *out, size_t size)
 {
-	const char *nearest = config_options[0].key;
-	size_t best = SIZE_MAX;
+	size_t best = strlen(key) / 3 < 2 ? 2 : strlen(key) / 3;
 
+	out[0] = '\0';
 	for (size_t i = 0; i < config_options_n; i++) {
 		size_t n = edit_distance(config_options[i].key, key);
 
-		if (n < best) {
-			best = n;
-			nearest = config_options[i].key;
-		}
+		if (n > best)
+			continue;
+		best = n - (n > 0);
+		snprintf(
+		    out, size, "; do you mean \"%s\"?", config_options[i].key);
 	}
-	return nearest;
 }
 
 static const struct config_option *
@@ -315,18 +346,18 @@ config_set(struct config *c, const char *key, const char *value, char *why,
 		[CONFIG_LEVEL] = set_level,
 	};
 	const struct config_option *o = find_option(key);
-	char allowed[128];
+	char words[128];
 
 	if (o == NULL) {
-		snprintf(why, why_size,
-		    "there is no setting \"%.64s\"; do you mean \"%s\"?", key,
-		    nearest_key(key));
+		say_nearest(key, words, sizeof(words));
+		snprintf(why, why_size, "there is no setting \"%.64s\"%s", key,
+		    words);
 		return -1;
 	}
 	if (setters[o->type](c, o, value))
 		return 0;
-	say_allowed(o, allowed, sizeof(allowed));
-	snprintf(why, why_size, "%s: \"%.64s\" is not %s", key, value, allowed);
+	say_wrong(c, o, value, words, sizeof(words));
+	snprintf(why, why_size, "%s: \"%.64s\" is %s", key, value, words);
 	return -1;
 }
 
@@ -375,20 +406,27 @@ take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	return 0;
 }
 
-/* libconfuse has met something that is no setting. */
+/* libconfuse has met something that is no setting, and will end there. It is
+ * said in its turn, so it waits in the comment of the first option: libconfuse
+ * gives this function nothing else to put it in. */
 static void
-say_fault(cfg_t *cfg, const char *fmt, va_list ap)
+keep_fault(cfg_t *cfg, const char *fmt, va_list ap)
 {
+	char text[FAULT_MAX], hint[128] = "";
 	va_list args;
+	int len;
 
-	fprintf(stderr, "%s:%d: ", cfg->filename, cfg->line);
 	va_copy(args, ap);
-	vfprintf(stderr, fmt, args);
+	len = vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	if (strncmp(fmt, "no such option", strlen("no such option")) == 0)
-		fprintf(stderr, "; do you mean '%s'?",
-		    nearest_key(va_arg(ap, const char *)));
-	fputc('\n', stderr);
+		say_nearest(va_arg(ap, const char *), hint, sizeof(hint));
+	else if (strncmp(fmt, "premature end", strlen("premature end")) == 0)
+		snprintf(hint, sizeof(hint),
+		    "; is a quote or a brace left open, or a value missing?");
+	if (len >= 0 && (size_t)len < sizeof(text))
+		snprintf(text + len, sizeof(text) - (size_t)len, "%s", hint);
+	cfg_opt_setcomment(cfg_getnopt(cfg, 0), text);
 }
 
 /* A parser for the table. Every value is taken as text, a list or not. */
@@ -411,26 +449,32 @@ new_parser(const char *path)
 	if (cfg == NULL)
 		fatal("out of memory");
 	cfg->filename = log_must_strdup(path);
-	cfg_set_error_function(cfg, say_fault);
+	cfg_set_error_function(cfg, keep_fault);
 	return cfg;
 }
 
-/* Sets what was found for one option; -1 if any of it is wrong. */
+/* Sets what was found in one line; -1 if any of it is wrong. */
 static int
-apply(struct config *c, cfg_t *cfg, const char *path, const char *key)
+apply_line(struct config *c, cfg_t *cfg, const char *path, int line)
 {
-	cfg_opt_t *opt = cfg_getopt(cfg, key);
 	const struct config_found *found;
 	char why[256];
 	int result = 0;
 
-	if (cfg_opt_size(opt) > 0 && find_option(key)->type == CONFIG_LIST)
-		c->listen_n = 0;
-	for (unsigned i = 0; i < cfg_opt_size(opt); i++) {
-		found = cfg_opt_getnptr(opt, i);
-		if (found != NULL &&
-		    config_set(c, key, found->text, why, sizeof(why)) == -1) {
-			fprintf(stderr, "%s:%d: %s\n", path, found->line, why);
+	for (unsigned i = 0; i < config_options_n; i++) {
+		cfg_opt_t *opt = cfg_getnopt(cfg, i);
+
+		for (unsigned j = 0; j < cfg_opt_size(opt); j++) {
+			found = cfg_opt_getnptr(opt, j);
+			if (found == NULL || found->line != line ||
+			    config_set(c, config_options[i].key, found->text,
+				why, sizeof(why)) == 0)
+				continue;
+			/* libconfuse drops a * outside quotes. */
+			fprintf(stderr, "%s:%d: %s%s\n", path, line, why,
+			    found->text[0] == ':'
+				? "; a * has to be in quotes: \"*:80\""
+				: "");
 			result = -1;
 		}
 	}
@@ -457,22 +501,28 @@ int
 config_read(struct config *c, const char *path, bool must_exist)
 {
 	FILE *file = open_file(path);
+	const char *fault;
 	int result = 0;
 	cfg_t *cfg;
 
 	if (file == NULL) {
 		if (errno == ENOENT && !must_exist)
 			return 0;
-		fprintf(stderr, "%s: %s\n", path, strerror(errno));
+		fprintf(stderr, "ltserver: %s: %s\n", path, strerror(errno));
 		return -1;
 	}
 	cfg = new_parser(path);
 	if (cfg_parse_fp(cfg, file) != CFG_SUCCESS)
 		result = -1;
 	fclose(file);
-	for (size_t i = 0; i < config_options_n; i++)
-		if (apply(c, cfg, path, config_options[i].key) == -1)
+	if (cfg_size(cfg, "listen") > 0)
+		c->listen_n = 0;
+	for (int line = 1; line <= cfg->line; line++)
+		if (apply_line(c, cfg, path, line) == -1)
 			result = -1;
+	fault = cfg_opt_getcomment(cfg_getnopt(cfg, 0));
+	if (fault != NULL)
+		fprintf(stderr, "%s:%d: %s\n", path, cfg->line, fault);
 	cfg_free(cfg);
 	for (size_t i = 0; i < c->listen_n; i++)
 		c->listen[i].is_from_file = true;
@@ -491,6 +541,27 @@ count_workers(unsigned max)
 		return max;
 	n = (unsigned)CPU_COUNT(&set);
 	return n < max ? n : max;
+}
+
+/* Refuses an address that is there twice: the second could not be bound. Of
+ * port 0 there may be any number, since each is another port. */
+static int
+check_listen(const struct config *c, char *why, size_t why_size)
+{
+	char x[NET_TEXT_MAX], y[NET_TEXT_MAX];
+
+	for (size_t i = 0; i < c->listen_n; i++) {
+		net_addr_text(&c->listen[i].addr, x);
+		for (size_t j = 0; j < i; j++) {
+			net_addr_text(&c->listen[j].addr, y);
+			if (net_addr_port(&c->listen[i].addr) == 0 ||
+			    strcmp(x, y) != 0)
+				continue;
+			snprintf(why, why_size, "listen: %s is there twice", x);
+			return -1;
+		}
+	}
+	return 0;
 }
 
 int
@@ -512,5 +583,5 @@ config_finish(struct config *c, char *why, size_t why_size)
 		c->workers = count_workers(c->max_workers);
 	if (c->listen_n == 0)
 		return config_set(c, "listen", DEFAULT_LISTEN, why, why_size);
-	return 0;
+	return check_listen(c, why, why_size);
 }

@@ -77,17 +77,17 @@ void config_free(struct config *);
 
 /* Sets one option from text, as -o KEY=VALUE does; a list grows by it, after
  * what the file said for it was dropped. 0, or -1 with a sentence in `why`
- * that names the key, the value and what is allowed; an unknown key names the
- * nearest one. */
+ * that names the key, the value and what is allowed; an unknown key names one
+ * that is near enough for a slip. */
 int config_set(struct config *, const char *key, const char *value, char *why,
     size_t why_size);
 
 /*
  * Reads a file. 0; -1 with what is wrong in it on standard error, a line
- * each, "FILE:LINE: ...": every wrong value, and the first place that is no
- * setting at all, where reading ends. A file that is absent is an error only if
- * `must_exist`. What was set before stays unless the file sets it again; so
- * the file is read first, then the command line.
+ * each and in their order, "FILE:LINE: ...": every wrong value, and the first
+ * place that is no setting at all, where reading ends. A file that is absent is
+ * an error only if `must_exist`. What was set before stays unless the file sets
+ * it again; so the file is read first, then the command line.
  */
 int config_read(struct config *, const char *path, bool must_exist);
 

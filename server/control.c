@@ -111,6 +111,8 @@ send_claim(struct worker *w, struct pending *p)
 	msg.claim = p->claim;
 	TAILQ_INSERT_TAIL(&w->claims->waiting, p, link);
 	channel_send(w->channel, &msg, -1);
+	log_debug("claim sent id=%u tunnel=%s resume=%s", p->id, p->claim.name,
+	    p->claim.has_proof ? "yes" : "no");
 }
 
 /* Fills in the claim; NULL, or what is wrong with the request. */
@@ -163,7 +165,7 @@ control_start(struct worker *w, struct conn *conn, const struct ltp_message *m)
 		free(p);
 	}
 	serve_client_error(
-	    w, conn, m->has_ext ? "badrequest" : "exception", wrong);
+	    w, conn, m->name, m->has_ext ? "badrequest" : "exception", wrong);
 }
 
 static void
@@ -318,6 +320,7 @@ send_welcome(struct control *c, uint16_t port)
 	struct session *s = c->session;
 	const struct config *config = s->worker->config;
 	char host[NET_HOST_MAX + 8], url[NET_HOST_MAX + 16];
+	char peer[NET_TEXT_MAX];
 	struct ltp_message m = {
 		.type = LTP_CONTROL_REPLY,
 		.has_ext = s->has_ext,
@@ -339,7 +342,8 @@ send_welcome(struct control *c, uint16_t port)
 	    config->domain, port);
 	snprintf(url, sizeof(url), "http://%s", host);
 	send_message(c, &m);
-	log_info("session started tunnel=%s url=%s", s->name, url);
+	log_info("session started tunnel=%s url=%s from=%s", s->name, url,
+	    net_addr_text(&s->peer, peer));
 }
 
 /* The master has granted the session: from here on it is ours. */
@@ -381,7 +385,7 @@ refused(
     struct worker *w, struct pending *p, const struct channel_claimed *claimed)
 {
 	if (claimed->verdict == CHANNEL_FULL) {
-		serve_client_error(w, &p->conn,
+		serve_client_error(w, &p->conn, p->claim.name,
 		    p->claim.has_ext ? "limit" : "exception",
 		    "the server has no room for another tunnel");
 		return false;
@@ -391,9 +395,25 @@ refused(
 		send_claim(w, p);
 		return true;
 	}
-	serve_client_error(w, &p->conn, "unavailable",
+	serve_client_error(w, &p->conn, p->claim.name, "unavailable",
 	    "this name is in use by another client");
 	return false;
+}
+
+static const char *
+verdict_name(enum channel_verdict verdict)
+{
+	switch (verdict) {
+	case CHANNEL_GRANTED:
+		return "granted";
+	case CHANNEL_RESUMED:
+		return "resumed";
+	case CHANNEL_TAKEN_NAME:
+		return "taken";
+	case CHANNEL_FULL:
+		return "full";
+	}
+	return "unknown";
 }
 
 void
@@ -407,6 +427,8 @@ control_claimed(
 		return;
 	}
 	TAILQ_REMOVE(&w->claims->waiting, p, link);
+	log_debug("claim answered id=%u tunnel=%s verdict=%s", id,
+	    p->claim.name, verdict_name(claimed->verdict));
 	if (claimed->verdict == CHANNEL_GRANTED ||
 	    claimed->verdict == CHANNEL_RESUMED)
 		granted(w, p, claimed);

@@ -12,7 +12,6 @@
 #include "common/clock.h"
 #include "common/drain.h"
 #include "common/log.h"
-#include "common/page.h"
 #include "common/relay.h"
 #include "server/account.h"
 #include "server/pages.h"
@@ -144,17 +143,9 @@ done(void *arg, enum relay_end end)
 static void
 answer_for(struct join *j, struct evbuffer *out)
 {
-	struct page page = {
-		.status = 502,
-		.title = page_reason(502),
-		.text = "The local service closed the connection without an "
-			"answer.",
-		.agent = PAGES_AGENT,
-		.html = j->inspector.wants_html,
-		.no_body = j->inspector.is_head,
-	};
-
-	page_format(&page, out);
+	pages_put_error(out, 502,
+	    "the local service closed the connection without an answer",
+	    j->inspector.wants_html, j->inspector.is_head);
 	j->has_page = true;
 }
 

@@ -65,6 +65,7 @@ struct master {
 	size_t workers_n; /* slots */
 	bool stopping;
 	bool was_ready; /* some worker has been ready */
+	bool was_cut;	/* stop_now() has killed the workers */
 	int exit_code;
 };
 
@@ -247,6 +248,7 @@ static void
 stop_now(struct master *m)
 {
 	m->stopping = true;
+	m->was_cut = true;
 	for (size_t i = 0; i < m->workers_n; i++)
 		if (m->workers[i].pid != 0)
 			kill(m->workers[i].pid, SIGKILL);
@@ -263,7 +265,9 @@ bury(struct place_row *p, int status)
 	uint64_t now = clock_ms();
 	uint64_t lived_ms = p->ready_ms == 0 ? 0 : now - p->ready_ms;
 
-	if (WIFSIGNALED(status))
+	if (WIFSIGNALED(status) && m->was_cut)
+		log_debug("worker %u killed pid=%d", p->slot + 1, (int)p->pid);
+	else if (WIFSIGNALED(status))
 		log_error("worker %u died pid=%d signal=%d", p->slot + 1,
 		    (int)p->pid, WTERMSIG(status));
 	else if (!m->stopping)
@@ -346,7 +350,7 @@ stop_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	if (fd != -1)
-		log_info("stopping at once: asked to");
+		log_info("stopping at once: asked to stop");
 	else
 		log_warn("stopping at once: the drain time is over");
 	stop_now(m);

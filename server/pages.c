@@ -25,9 +25,11 @@
 #include "server/config.h"
 #include "server/counters.h"
 #include "server/registry.h"
+#include "server/route.h"
 
-#define TEXT_SIZE 640
-#define HTTP_PORT 80
+#define TEXT_SIZE  640
+#define SHOWN_SIZE 280 /* a host or path; a longer one is cut */
+#define HTTP_PORT  80
 
 struct pages {
 	const struct config *config;
@@ -39,21 +41,30 @@ struct pages {
 	char peek[HTTP_HEAD_MAX];
 };
 
-/* What an error page says after the reason itself. */
-static const struct {
+/* What an error page says besides the reason itself. */
+struct error {
 	int status;
+	const char *heading; /* NULL: that of page.h */
 	const char *hint;
 	const char *extra; /* header lines, or NULL */
-} errors[] = {
-	{ 404, "The address may be misspelt, or what was there is gone.",
-	    NULL },
-	{ 405, "", "Allow: GET, HEAD\r\n" },
-	{ 421, "Open a new connection for another host.", NULL },
-	{ 502, "Whoever runs the tunnel may be back in a moment.",
-	    "Retry-After: 1\r\n" },
-	{ 503, "Try again in a moment.", "Retry-After: 1\r\n" },
-	{ 504, "The service behind the tunnel does not answer.", NULL },
 };
+
+static const struct error errors[] = {
+	{ 404, "No tunnel here",
+	    "The address may be misspelt, or what was there is gone.", NULL },
+	{ 421, NULL, "Open a new connection for another host.", NULL },
+	{ 502, "The tunnel is not answering",
+	    "Whoever runs the tunnel may be back in a moment.",
+	    "Retry-After: 1\r\n" },
+	{ 503, NULL, "Try again in a moment.", "Retry-After: 1\r\n" },
+	{ 504, NULL, "The service behind the tunnel does not answer.", NULL },
+	{ 0, NULL, "", NULL }, /* all others */
+};
+
+/* Errors of the built-in pages, which are no tunnels. */
+static const struct error no_page = { 404, "No such page", "", NULL };
+static const struct error read_only = { 405, "This page can only be read", "",
+	"Allow: GET, HEAD\r\n" };
 
 /* A built-in page: appends its body; -1 without memory. */
 typedef int body_fn(const struct pages *, const struct conn *, bool html,
@@ -98,46 +109,74 @@ send_out(struct pages *p, int *fd, int made)
 	evbuffer_drain(p->out, evbuffer_get_length(p->out));
 }
 
-/* The reason as a sentence, with the host it is about, and what to do. */
+/* The reason as a sentence, with what it is about, and what to do. */
 static void
 make_text(
-    char text[TEXT_SIZE], const char *why, const char *host, const char *hint)
+    char text[TEXT_SIZE], const char *why, const char *about, const char *hint)
 {
 	char first = why[0];
 
 	if (first >= 'a' && first <= 'z')
 		first = (char)(first - 'a' + 'A');
 	snprintf(text, TEXT_SIZE, "%c%s%s%s.%s%s", first,
-	    first == '\0' ? "" : why + 1, host[0] == '\0' ? "" : ": ", host,
+	    first == '\0' ? "" : why + 1, about[0] == '\0' ? "" : ": ", about,
 	    hint[0] == '\0' ? "" : " ", hint);
 }
 
-/* An error page; `head` is empty if there is none. */
-static int
-put_error(
-    struct pages *p, int status, const char *why, const struct http_head *head)
+static const struct error *
+find_error(int status)
 {
-	const char *hint = "", *extra = NULL;
-	char text[TEXT_SIZE];
-	struct page page;
+	const struct error *e = errors;
 
-	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
-		if (errors[i].status == status) {
-			hint = errors[i].hint;
-			extra = errors[i].extra;
-		}
-	}
-	make_text(text, why, status == 404 ? head->name : "", hint);
-	page = (struct page){
+	while (e->status != 0 && e->status != status)
+		e++;
+	return e;
+}
+
+static bool
+asks_head(const struct http_head *head)
+{
+	return http_text_is(head->method, "HEAD");
+}
+
+/* An error page for whoever sent `head`; `about`, which may be empty, is the
+ * host or path that is not there. */
+static int
+put_error(struct evbuffer *out, const struct http_head *head,
+    const struct error *e, int status, const char *why, const char *about)
+{
+	char text[TEXT_SIZE];
+	struct page page = {
 		.status = status,
 		.title = page_reason(status),
+		.heading = e->heading,
 		.text = text,
 		.agent = PAGES_AGENT,
-		.extra = extra,
+		.extra = e->extra,
 		.html = head->wants_html,
-		.no_body = http_text_is(head->method, "HEAD"),
+		.no_body = asks_head(head),
 	};
-	return page_format(&page, p->out);
+
+	make_text(text, why, about, e->hint);
+	return page_format(&page, out);
+}
+
+/* 404 says which host it is about; to one who is not even below our domain,
+ * where the tunnels are. */
+static int
+put_not_found(struct pages *p, const char *why, const struct http_head *head)
+{
+	const char *domain = p->config->domain;
+	struct error e = *find_error(404);
+	char name[LTP_NAME_MAX + 1], hint[SHOWN_SIZE];
+
+	if (head->name[0] != '\0' &&
+	    route_host(head->name, domain, name) == ROUTE_HOST_OTHER) {
+		snprintf(
+		    hint, sizeof(hint), "Tunnels here are NAME.%s.", domain);
+		e.hint = hint;
+	}
+	return put_error(p->out, head, &e, 404, why, head->name);
 }
 
 void
@@ -146,21 +185,34 @@ pages_error(struct pages *p, struct conn *conn, int status, const char *why)
 	struct http_head head = { 0 };
 	ssize_t n =
 	    recv(conn->fd, p->peek, sizeof(p->peek), MSG_PEEK | MSG_DONTWAIT);
+	int made;
 
 	if (n <= 0 || http_head(&head, p->peek, (size_t)n, NULL) != HTTP_OK)
 		head = (struct http_head){ 0 };
-	send_out(p, &conn->fd, put_error(p, status, why, &head));
+	if (status == 404)
+		made = put_not_found(p, why, &head);
+	else
+		made = put_error(
+		    p->out, &head, find_error(status), status, why, "");
+	send_out(p, &conn->fd, made);
+}
+
+int
+pages_put_error(
+    struct evbuffer *out, int status, const char *why, bool html, bool is_head)
+{
+	struct http_head head = { .wants_html = html };
+
+	if (is_head)
+		head.method = (struct http_text){ "HEAD", 4 };
+	return put_error(out, &head, find_error(status), status, why, "");
 }
 
 void
 pages_error_read(struct pages *p, int *fd, int status, const char *why,
     bool html, bool is_head)
 {
-	struct http_head head = { .wants_html = html };
-
-	if (is_head)
-		head.method = (struct http_text){ "HEAD", 4 };
-	send_out(p, fd, put_error(p, status, why, &head));
+	send_out(p, fd, pages_put_error(p->out, status, why, html, is_head));
 }
 
 /* How a user reaches this server. */
@@ -176,53 +228,45 @@ put_url(const struct pages *p, const struct conn *conn, struct evbuffer *out)
 	return evbuffer_add_printf(out, ":%u", (unsigned)port);
 }
 
+static const char landing_what[] =
+    "This server gives a program on your own machine a public address.";
+
+static int
+put_landing_text(
+    const struct pages *p, const struct conn *conn, struct evbuffer *body)
+{
+	if (evbuffer_add_printf(body, "localtunnel: %s\nrun: ltclient -S ",
+		landing_what) == -1 ||
+	    put_url(p, conn, body) == -1)
+		return -1;
+	return evbuffer_add_printf(body, " 5000\n");
+}
+
 static int
 put_landing_html(
     const struct pages *p, const struct conn *conn, struct evbuffer *body)
 {
-	static const char before[] =
-	    "<!doctype html>\n"
-	    "<html lang=\"en\">\n"
-	    "<meta charset=\"utf-8\">\n"
-	    "<meta name=\"viewport\" content=\"width=device-width\">\n"
-	    "<title>localtunnel</title>\n"
-	    "<style>\n"
-	    ":root { color-scheme: light dark }\n"
-	    "body { font: 1.1em/1.6 system-ui, sans-serif; max-width: 36em;\n"
-	    "  margin: 14vh auto; padding: 0 1.5em }\n"
-	    "h1 { font-weight: 600; margin-bottom: 0 }\n"
-	    "pre { background: #8882; padding: 1em; border-radius: .5em;\n"
-	    "  overflow-x: auto }\n"
-	    "</style>\n"
-	    "<h1>localtunnel</h1>\n"
-	    "<p>This server gives a program on your own machine a public "
-	    "address.\n"
-	    "<p>Is something listening on port 5000 there? Then run\n"
-	    "<pre>ltclient -S ";
-	static const char after[] =
-	    " 5000</pre>\n"
-	    "<p>and it prints the address under which everybody reaches it,\n"
-	    "for as long as it runs.\n"
-	    "</html>\n";
-
-	if (evbuffer_add(body, before, sizeof(before) - 1) == -1 ||
-	    put_url(p, conn, body) == -1)
+	if (page_begin(body, "localtunnel") == -1 ||
+	    evbuffer_add_printf(body,
+		"<p>%s</p>\n"
+		"<p>Is something listening on port 5000 there? Then run</p>\n"
+		"<pre>ltclient -S ",
+		landing_what) == -1 ||
+	    put_url(p, conn, body) == -1 ||
+	    evbuffer_add_printf(body,
+		" 5000</pre>\n"
+		"<p>and it prints the address under which everybody reaches "
+		"it, for as long as it runs.</p>\n") == -1)
 		return -1;
-	return evbuffer_add(body, after, sizeof(after) - 1);
+	return page_end(body, PAGES_AGENT);
 }
 
 static int
 put_landing(const struct pages *p, const struct conn *conn, bool html,
     struct evbuffer *body)
 {
-	if (html)
-		return put_landing_html(p, conn, body);
-	if (evbuffer_add_printf(body,
-		"localtunnel: this server gives a program on your own machine "
-		"a public address.\nltclient -S ") == -1 ||
-	    put_url(p, conn, body) == -1)
-		return -1;
-	return evbuffer_add_printf(body, " PORT\n");
+	return html ? put_landing_html(p, conn, body)
+		    : put_landing_text(p, conn, body);
 }
 
 static int
@@ -330,16 +374,23 @@ static const struct built_in {
 	{ "/meta/metrics", "application/json", put_metrics },
 };
 
-/* Finds a page by its path, whatever the query. */
+/* The path without its query. */
+static struct http_text
+cut_query(struct http_text path)
+{
+	const char *query = memchr(path.at, '?', path.len);
+
+	if (query != NULL)
+		path.len = (size_t)(query - path.at);
+	return path;
+}
+
 static const struct built_in *
 find_built_in(struct http_text path)
 {
-	const char *query = memchr(path.at, '?', path.len);
-	size_t len = query == NULL ? path.len : (size_t)(query - path.at);
-
 	for (size_t i = 0; i < sizeof(built_ins) / sizeof(built_ins[0]); i++)
-		if (strlen(built_ins[i].path) == len &&
-		    memcmp(built_ins[i].path, path.at, len) == 0)
+		if (strlen(built_ins[i].path) == path.len &&
+		    memcmp(built_ins[i].path, path.at, path.len) == 0)
 			return &built_ins[i];
 	return NULL;
 }
@@ -365,7 +416,7 @@ put_built_in(struct pages *p, const struct conn *conn,
 		type, evbuffer_get_length(body)) == -1)
 		goto out;
 	result = 0;
-	if (!http_text_is(head->method, "HEAD"))
+	if (!asks_head(head))
 		result = evbuffer_add_buffer(p->out, body);
 out:
 	if (body != NULL)
@@ -376,14 +427,18 @@ out:
 void
 pages_base(struct pages *p, struct conn *conn, const struct http_head *head)
 {
-	const struct built_in *found = find_built_in(head->path);
+	struct http_text path = cut_query(head->path);
+	const struct built_in *found = find_built_in(path);
+	char shown[SHOWN_SIZE];
 	int made;
 
 	if (found == NULL)
-		made = put_error(p, 404, "there is no such page here", head);
-	else if (!http_text_is(head->method, "GET") &&
-		 !http_text_is(head->method, "HEAD"))
-		made = put_error(p, 405, "this page can only be read", head);
+		made = put_error(p->out, head, &no_page, 404,
+		    "there is no such page here",
+		    log_escape(shown, sizeof(shown), path.at, path.len));
+	else if (!http_text_is(head->method, "GET") && !asks_head(head))
+		made = put_error(p->out, head, &read_only, 405,
+		    "this page can only be read", "");
 	else
 		made = put_built_in(p, conn, head, found);
 	send_out(p, &conn->fd, made);

@@ -14,6 +14,7 @@
 struct config;
 struct counters;
 struct drain_set;
+struct evbuffer;
 struct pages;
 struct registry;
 
@@ -36,6 +37,11 @@ void pages_error(struct pages *, struct conn *, int status, const char *why);
  * the method HEAD. */
 void pages_error_read(struct pages *, int *fd, int status, const char *why,
     bool html, bool is_head);
+
+/* Only makes the page, for a visitor whose connection goes on a while: appends
+ * it to `out`. -1 without memory. */
+int pages_put_error(
+    struct evbuffer *out, int status, const char *why, bool html, bool is_head);
 
 /* Serves a request for the base domain. The head was peeked, not read. */
 void pages_base(struct pages *, struct conn *, const struct http_head *);

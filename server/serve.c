@@ -18,7 +18,36 @@
 #include "server/session.h"
 #include "server/worker.h"
 
-#define SERVE_WHY_MAX 160
+#define SERVE_WHY_MAX	160
+#define SERVE_SHOWN_MAX 128 /* a name, some of it escaped */
+
+/* A name for the log, whatever is in it; NULL and "" are none. */
+static const char *
+show_name(char out[SERVE_SHOWN_MAX], const char *name)
+{
+	if (name == NULL || name[0] == '\0')
+		name = "-";
+	return log_escape(out, SERVE_SHOWN_MAX, name, strlen(name));
+}
+
+/* For whoever looks for a connection that went astray: what it is and where
+ * it goes. `where` is NULL if that is another worker. */
+static void
+say_route(const struct conn *conn, const char *kind, const char *tunnel,
+    const char *where, uint32_t worker)
+{
+	char peer[NET_TEXT_MAX], shown[SERVE_SHOWN_MAX], other[32];
+
+	if (!log_enabled(LOG_LEVEL_DEBUG))
+		return;
+	if (where == NULL) {
+		snprintf(other, sizeof(other), "worker:%u", worker + 1);
+		where = other;
+	}
+	log_debug("route kind=%s from=%s tunnel=%s hops=%u to=%s", kind,
+	    net_addr_text(&conn->peer, peer), show_name(shown, tunnel),
+	    (unsigned)conn->hops, where);
+}
 
 void
 serve_refused(struct worker *w, struct conn *conn, const char *tunnel,
@@ -38,18 +67,19 @@ serve_refused(struct worker *w, struct conn *conn, const char *tunnel,
 }
 
 void
-serve_client_error(
-    struct worker *w, struct conn *conn, const char *code, const char *text)
+serve_client_error(struct worker *w, struct conn *conn, const char *tunnel,
+    const char *code, const char *text)
 {
 	struct ltp_message m = {
 		.type = LTP_ERROR, .error = code, .text = text
 	};
-	char peer[NET_TEXT_MAX];
+	char peer[NET_TEXT_MAX], shown[SERVE_SHOWN_MAX], why[SERVE_WHY_MAX];
 	size_t len;
 	char *frame = ltp_format(&m, &len);
 
-	log_info("client refused from=%s error=%s end=\"%s\"",
-	    net_addr_text(&conn->peer, peer), code, text);
+	log_info("client refused from=%s tunnel=%s error=%s end=\"%s\"",
+	    net_addr_text(&conn->peer, peer), show_name(shown, tunnel), code,
+	    log_escape(why, sizeof(why), text, strlen(text)));
 	drain_start(w->drains, conn->fd, frame, frame == NULL ? 0 : len);
 	conn->fd = -1;
 	free(frame);
@@ -58,7 +88,7 @@ serve_client_error(
 void
 serve_bad_client(struct worker *w, struct conn *conn, const char *why)
 {
-	serve_client_error(w, conn, "exception", why);
+	serve_client_error(w, conn, NULL, "exception", why);
 }
 
 void
@@ -81,11 +111,13 @@ serve_tunnel(struct worker *w, struct conn *conn, const char *name)
 	struct session *s;
 
 	if (r.where == ROUTE_NONE) {
+		say_route(conn, "visitor", name, "page", 0);
 		serve_refused(
 		    w, conn, name, 404, "there is no tunnel of this name");
 		return;
 	}
 	if (r.where == ROUTE_WORKER && r.worker != w->slot) {
+		say_route(conn, "visitor", name, NULL, r.worker);
 		msg.tunnel = r.tunnel;
 		msg.session = r.session;
 		msg.conn = conn_take(conn);
@@ -95,10 +127,13 @@ serve_tunnel(struct worker *w, struct conn *conn, const char *name)
 	/* A session of ours that we do not have is about to come: the
 	 * master's word is on its way, and wakes whoever is parked. */
 	s = session_find(w->sessions, r.session);
-	if (r.where == ROUTE_AWAY || s == NULL)
+	if (r.where == ROUTE_AWAY || s == NULL) {
+		say_route(conn, "visitor", name, "parked", 0);
 		park_add(w, conn, r.tunnel, name);
-	else
+	} else {
+		say_route(conn, "visitor", name, "here", 0);
 		session_visitor(s, conn);
+	}
 }
 
 void
@@ -108,9 +143,11 @@ serve_visitor(struct worker *w, struct conn *conn, const struct http_head *head)
 
 	switch (route_host(head->name, w->config->domain, name)) {
 	case ROUTE_HOST_BASE:
+		say_route(conn, "visitor", NULL, "page", 0);
 		pages_base(w->pages, conn, head);
 		return;
 	case ROUTE_HOST_OTHER:
+		say_route(conn, "visitor", NULL, "page", 0);
 		serve_refused(
 		    w, conn, NULL, 404, "no tunnel has this host name");
 		return;
@@ -143,6 +180,7 @@ serve_proxy(struct worker *w, struct conn *conn, const struct ltp_message *m,
 	struct session *s = NULL;
 
 	if (r.where == ROUTE_WORKER && r.worker != w->slot) {
+		say_route(conn, "proxy", m->name, NULL, r.worker);
 		msg.tunnel = r.tunnel;
 		msg.session = r.session;
 		msg.conn = conn_take(conn);
@@ -153,11 +191,12 @@ serve_proxy(struct worker *w, struct conn *conn, const struct ltp_message *m,
 		s = session_find(w->sessions, r.session);
 	if (!read_hello(conn, hello_len))
 		return;
+	say_route(conn, "proxy", m->name, s != NULL ? "here" : "error", 0);
 	if (s != NULL)
 		session_proxy(s, conn, m);
 	else
 		serve_client_error(
-		    w, conn, "expired", "there is no such tunnel");
+		    w, conn, m->name, "expired", "there is no such tunnel");
 }
 
 static void
@@ -171,25 +210,28 @@ serve_control(struct worker *w, struct conn *conn, const struct ltp_message *m,
 	/* Whoever was chosen once keeps it: the choice would go on for ever
 	 * while loads change. */
 	if (r.worker != w->slot && (is_resumed || conn->hops == 0)) {
+		say_route(conn, "control", m->name, NULL, r.worker);
 		msg.tunnel = r.tunnel;
 		msg.session = r.session;
 		msg.conn = conn_take(conn);
 		handover_send(w, r.worker, &msg);
 		return;
 	}
+	say_route(conn, "control", m->name, "here", 0);
 	if (read_hello(conn, hello_len))
 		control_start(w, conn, m);
 }
 
 /* A request that insists on what this server does not know. */
 static void
-refuse_must(struct worker *w, struct conn *conn, const char *unknown)
+refuse_must(struct worker *w, struct conn *conn, const struct ltp_message *m)
 {
+	const char *unknown = m->must_unknown;
 	char why[SERVE_WHY_MAX], shown[64];
 
 	snprintf(why, sizeof(why), "this server does not know \"%s\"",
 	    log_escape(shown, sizeof(shown), unknown, strlen(unknown)));
-	serve_client_error(w, conn, "badrequest", why);
+	serve_client_error(w, conn, m->name, "badrequest", why);
 }
 
 void
@@ -197,7 +239,7 @@ serve_client(struct worker *w, struct conn *conn, const struct ltp_message *m,
     size_t hello_len)
 {
 	if (m->must_unknown != NULL)
-		refuse_must(w, conn, m->must_unknown);
+		refuse_must(w, conn, m);
 	else if (m->type == LTP_PROXY)
 		serve_proxy(w, conn, m, hello_len);
 	else

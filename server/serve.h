@@ -34,8 +34,9 @@ void serve_bad_client(struct worker *, struct conn *, const char *why);
 /* Somebody to whom nothing can be said: the language is not ours. */
 void serve_unknown(struct worker *, struct conn *, const char *why);
 
-/* Ends a client's connection with an LTP error. */
-void serve_client_error(
-    struct worker *, struct conn *, const char *code, const char *text);
+/* Ends a client's connection with an LTP error. `tunnel` is the name that it
+ * asked for, whatever is in it; or NULL. */
+void serve_client_error(struct worker *, struct conn *, const char *tunnel,
+    const char *code, const char *text);
 
 #endif

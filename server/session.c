@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "server/session.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "server/control.h"
 #include "server/join.h"
@@ -66,6 +68,7 @@ session_new(struct worker *w, const struct channel_claimed *c)
 	s->ref = c->session;
 	memcpy(s->name, c->name, sizeof(s->name));
 	memcpy(s->label, c->label, sizeof(s->label));
+	s->started_ms = clock_ms();
 	queue_init(&s->queue);
 	LIST_INIT(&s->joins);
 	s->count = counters_session(w->counters, s->ref.slot);
@@ -88,6 +91,18 @@ tell_master(const struct session *s, enum session_end end)
 	channel_send(s->worker->channel, &msg, -1);
 }
 
+static void
+log_end(const struct session *s, const char *why)
+{
+	char peer[NET_TEXT_MAX];
+
+	log_info("session ended tunnel=%s end=\"%s\" from=%s s=%" PRIu64
+		 " visitors=%" PRIu64,
+	    s->name, why, net_addr_text(&s->peer, peer),
+	    (clock_ms() - s->started_ms) / 1000,
+	    counter_get(&s->count->visitors));
+}
+
 void
 session_end(struct session *s, enum session_end end, const char *why)
 {
@@ -95,7 +110,7 @@ session_end(struct session *s, enum session_end end, const char *why)
 	struct conn conn;
 	char name[LTP_NAME_MAX + 1];
 
-	log_info("session ended tunnel=%s end=\"%s\"", s->name, why);
+	log_end(s, why);
 	w->sessions->by_slot[s->ref.slot] = NULL;
 	counter_add(&w->count->sessions, -1);
 	/* The shared row has, or will have, another writer: what is left of
@@ -150,6 +165,15 @@ join_idle(struct session *s, struct conn *visitor)
 	return false;
 }
 
+static void
+set_target(struct session *s, unsigned n)
+{
+	log_debug("pool tunnel=%s target=%u was=%u idle=%u queued=%u", s->name,
+	    n, s->pool.target, (unsigned)s->pool.n, (unsigned)s->queue.n);
+	s->pool.target = n;
+	control_concurrency(s->control, n);
+}
+
 /* Visitors come faster than proxy connections: asks for more of them. */
 static void
 grow(struct session *s)
@@ -161,13 +185,18 @@ grow(struct session *s)
 	if (!s->has_ext || s->pool.target >= max ||
 	    s->queue.n <= s->pool.target / 2)
 		return;
-	s->pool.target = s->pool.target * 2 < max ? s->pool.target * 2 : max;
-	control_concurrency(s->control, s->pool.target);
+	set_target(s, s->pool.target * 2 < max ? s->pool.target * 2 : max);
 }
 
 void
 session_visitor(struct session *s, struct conn *conn)
 {
+	char peer[NET_TEXT_MAX];
+
+	if (conn->hops > 0 && log_enabled(LOG_LEVEL_DEBUG))
+		log_debug("handed over kind=visitor from=%s tunnel=%s hops=%u",
+		    net_addr_text(&conn->peer, peer), s->name,
+		    (unsigned)conn->hops);
 	if (TAILQ_EMPTY(&s->queue.waiting) && join_idle(s, conn))
 		return;
 	queue_put(s, conn);
@@ -199,7 +228,7 @@ session_proxy(struct session *s, struct conn *conn, const struct ltp_message *m)
 	struct conn visitor;
 
 	if (!is_owner(s, conn, m)) {
-		serve_client_error(w, conn, "unavailable",
+		serve_client_error(w, conn, s->name, "unavailable",
 		    "this tunnel belongs to another client");
 		return;
 	}
@@ -209,8 +238,8 @@ session_proxy(struct session *s, struct conn *conn, const struct ltp_message *m)
 		return;
 	}
 	if (!pool_put(s, conn))
-		serve_client_error(w, conn, s->has_ext ? "full" : "exception",
-		    "the pool is full");
+		serve_client_error(w, conn, s->name,
+		    s->has_ext ? "full" : "exception", "the pool is full");
 }
 
 void
@@ -223,7 +252,6 @@ session_tick(struct session *s)
 	s->pool.is_short = false;
 	if (was_short || s->pool.target <= base)
 		return;
-	s->pool.target = s->pool.target / 2 > base ? s->pool.target / 2 : base;
-	control_concurrency(s->control, s->pool.target);
+	set_target(s, s->pool.target / 2 > base ? s->pool.target / 2 : base);
 	pool_trim(s, s->pool.target);
 }

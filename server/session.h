@@ -46,6 +46,7 @@ struct session {
 	struct control *control; /* owned */
 	struct pool pool;
 	struct queue queue;
+	uint64_t started_ms;
 	struct join_list joins; /* each of them owns itself */
 	struct counters_session *count;
 };

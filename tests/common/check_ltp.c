@@ -316,8 +316,8 @@ static const struct {
 	enum ltp_from from;
 	const char *json, *why;
 } refused[] = {
-	{ CLIENT, "{}", "none of the keys" },
-	{ CLIENT, "{\"ext\":{}}", "none of the keys" },
+	{ CLIENT, "{}", "the message has none of the keys" },
+	{ CLIENT, "{\"ext\":{}}", "the message has none of the keys" },
 	{ CLIENT, "[]", "not an object" },
 	{ CLIENT, "\"control\"", "not JSON" },
 	{ CLIENT, "", "not JSON" },

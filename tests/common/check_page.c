@@ -84,6 +84,7 @@ START_TEST(as_html)
 	const struct page page = {
 		.status = 502,
 		.title = "Bad <Gateway>",
+		.heading = "Is <this> on?",
 		.text = "\"It's\" <script>&amp;",
 		.agent = "lt<client>",
 		.html = true,
@@ -100,11 +101,13 @@ START_TEST(as_html)
 	ck_assert_ptr_nonnull(strstr(text, "Content-Type: text/html;"));
 	ck_assert(strncmp(body, "<!DOCTYPE html>", 15) == 0);
 	ck_assert_ptr_nonnull(
-	    strstr(body, "<title>Bad &lt;Gateway&gt;</title>"));
-	ck_assert_ptr_nonnull(strstr(body, "<h1>Bad &lt;Gateway&gt;</h1>"));
+	    strstr(body, "<title>Is &lt;this&gt; on?</title>"));
+	ck_assert_ptr_nonnull(strstr(body, "<h1>Is &lt;this&gt; on?</h1>"));
 	ck_assert_ptr_nonnull(strstr(
 	    body, "<p>&quot;It&#39;s&quot; &lt;script&gt;&amp;amp;</p>"));
-	ck_assert_ptr_nonnull(strstr(body, "502 &middot; lt&lt;client&gt;"));
+	ck_assert_ptr_nonnull(
+	    strstr(body, "<footer>502 Bad &lt;Gateway&gt; \xc2\xb7 "
+			 "lt&lt;client&gt;</footer>"));
 	ck_assert_ptr_nonnull(strstr(body, "prefers-color-scheme: dark"));
 	ck_assert_ptr_nonnull(strstr(body, "</html>\n"));
 	/* Nothing to fetch, nothing to run. */
@@ -119,8 +122,8 @@ END_TEST
 /* A parser that is not ours finds a whole answer, and its end. */
 START_TEST(parses)
 {
-	const struct page page = { 503, "Service Unavailable", "Later.", "x",
-		"Retry-After: 5\r\n", _i != 0, false };
+	const struct page page = { 503, "Service Unavailable", NULL, "Later.",
+		"x", "Retry-After: 5\r\n", _i != 0, false };
 	llhttp_settings_t settings;
 	llhttp_t parser;
 	const char *text;
@@ -138,7 +141,8 @@ END_TEST
 /* What is in `out` already stays in front. */
 START_TEST(appends)
 {
-	const struct page page = { 200, "OK", "Yes.", "x", NULL, false, false };
+	const struct page page = { 200, "OK", NULL, "Yes.", "x", NULL, false,
+		false };
 
 	evbuffer_add(out, "HTTP/1.1 100 Continue\r\n\r\n", 25);
 	ck_assert_int_eq(page_format(&page, out), 0);
@@ -167,6 +171,48 @@ START_TEST(reasons)
 }
 END_TEST
 
+/* Whoever reads the page need not know HTTP; the status line is for those
+ * who do. */
+START_TEST(headings)
+{
+	struct page page = { .status = 503,
+		.title = page_reason(503),
+		.text = "Later.",
+		.agent = "x",
+		.html = true };
+	const char *text;
+
+	ck_assert_str_eq(page_heading(503), "Too busy");
+	ck_assert_str_eq(page_heading(409), "Conflict");
+	ck_assert_str_eq(page_heading(299), "Unknown");
+	ck_assert_int_eq(page_format(&page, out), 0);
+	text = written();
+	ck_assert_ptr_eq(
+	    strstr(text, "HTTP/1.1 503 Service Unavailable\r\n"), text);
+	ck_assert_ptr_nonnull(strstr(text, "<h1>Too busy</h1>"));
+}
+END_TEST
+
+/* A page of another kind has the same frame as an error page. */
+START_TEST(framed)
+{
+	struct page page = { 200, "OK", "Hi <b>", "It works.", "x", NULL, true,
+		false };
+	struct evbuffer *by_hand = evbuffer_new();
+	const char *text;
+
+	ck_assert_int_eq(page_begin(by_hand, "Hi <b>"), 0);
+	evbuffer_add_printf(by_hand, "<p>It works.</p>\n");
+	ck_assert_int_eq(page_end(by_hand, "200 OK \xc2\xb7 x"), 0);
+	evbuffer_add(by_hand, "", 1);
+	ck_assert_int_eq(page_format(&page, out), 0);
+	text = strstr(written(), "\r\n\r\n") + 4;
+	ck_assert_str_eq(text, (const char *)evbuffer_pullup(by_hand, -1));
+	ck_assert_ptr_null(strstr(text, "Hi <b>"));
+	evbuffer_free(by_hand);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -183,6 +229,8 @@ main(void)
 	tcase_add_test(tc, appends);
 	tcase_add_test(tc, escapes);
 	tcase_add_test(tc, reasons);
+	tcase_add_test(tc, headings);
+	tcase_add_test(tc, framed);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

@@ -4,7 +4,10 @@
 visitor has still to send; it is HTML for browsers and one line for the rest;
 nothing that the visitor sent comes back as HTML."""
 
+import os
+import re
 import select
+import subprocess
 
 import lt
 import ltp02
@@ -22,8 +25,11 @@ def check(visitor, status, method="GET", html=None):
     assert page.header("Connection") == "close"
     assert "no-store" in page.header("Cache-Control")
     assert page.header("Server").startswith("ltserver/")
-    if status == 503:
+    if status in (502, 503):
         assert page.header("Retry-After").isdigit()
+    if b"</html>" in page.body:
+        # For people in words, for programs in the status line.
+        assert b"<h1>" + page.reason.encode() not in page.body, page.body
     if method == "HEAD":
         assert page.body == b""
     else:
@@ -81,6 +87,15 @@ for data in (b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost:\r\n\r\n",
              b"hello\r\n\r\n", b"\0\1\2\3\r\n\r\n",
              b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
     check_raw(server, data, 400)
+for data, says in ((b"GET / HTTP/1.1\r\n\r\n",
+                    b"The request has no Host header."),
+                   (b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n",
+                    b"Tunnels here are NAME.localhost."),
+                   (b"GET /x<y HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                    b"There is no such page here: /x<y.")):
+    with lt.Visitor(server) as visitor:
+        visitor.send(data)
+        assert says in visitor.read_response().body, says
 with lt.Visitor(server) as visitor:
     visitor.send(b"GET / HTTP/1.1\r\nHost: demo.loc").shut()
     check(visitor, 400)
@@ -197,3 +212,67 @@ ways = send_ways(silent, silent.host("demo"))
 lt.wait_until(lambda: old.joined == len(ways))
 old.answer_pings = False
 check_ways(504, ways)
+
+
+# The command line: every fault begins with the program's name, says where
+# help is, and ends with 2; a configuration that is good is named.
+def run(*args, config=None):
+    """Runs ltserver to its end; returns status and all that it said."""
+    if config is not None:
+        path = os.path.join(lt.tmp, "given.conf")
+        with open(path, "w", encoding="ascii") as f:
+            f.write(config)
+        args = ("-c", path, *args)
+    done = subprocess.run([os.path.join(lt.BUILD, "ltserver"), *args],
+                          stdin=subprocess.DEVNULL, capture_output=True,
+                          timeout=lt.PATIENCE, check=False)
+    return done.returncode, (done.stdout + done.stderr).decode()
+
+
+for args, says in ((["-x"], "unknown option -x"),
+                   (["--foo"], "unknown option --foo"),
+                   (["--test=1"], "-t takes no argument"),
+                   (["-l"], "-l needs an argument"),
+                   (["--domain"], "--domain needs an argument"),
+                   (["demo"], "demo: no arguments are expected"),
+                   (["-l", "80000"], "a port is from 0 to 65535"),
+                   (["-t", "-l", "80", "-l", "127.0.0.1:80"],
+                    "127.0.0.1:80 is there twice"),
+                   (["-o", "drian=1"], 'do you mean "drain"?')):
+    status, said = run(*args)
+    assert status == 2, (args, status)
+    assert re.match(r"ltserver: .*\nTry: ltserver --help\n\Z", said), said
+    assert says in said, said
+status, said = run("-t", config="grace = 4\n")
+assert (status, said) == (0, f"{lt.tmp}/given.conf: good\n"), said
+status, said = run("-t", config="grace = -1\nlisten = *:80\n")
+assert status == 2 and re.match(
+    f"{lt.tmp}/given.conf:1: .*\n{lt.tmp}/given.conf:2: .*quotes", said), said
+
+# With -v the log says where each connection goes; without it nothing of it.
+# A client that is refused is named, whatever it calls itself.
+talkative = lt.Server("-v", workers=1, options={"queue-timeout": 1})
+lt.Client(talkative, lt.Service(), name="demo")
+assert lt.get(talkative, "demo.localhost").status == 200
+assert lt.get(talkative, "nobody.localhost").status == 404
+assert lt.get(talkative, f"localhost:{talkative.port}").status == 200
+for pattern in (r"claim sent id=\d+ tunnel=demo resume=no",
+                r"claim answered id=\d+ tunnel=demo verdict=granted",
+                r"route kind=control from=127.0.0.1:\d+ tunnel=demo hops=0 "
+                r"to=here",
+                r"route kind=proxy from=\S+ tunnel=demo hops=0 to=here",
+                r"route kind=visitor from=\S+ tunnel=demo hops=0 to=here",
+                r"route kind=visitor from=\S+ tunnel=nobody hops=0 to=page",
+                r"route kind=visitor from=\S+ tunnel=- hops=0 to=page",
+                r"session started tunnel=demo url=\S+ from=127.0.0.1:\d+$"):
+    talkative.wait_log(pattern)
+with ltp02.connect(talkative.address, {
+        "control": {"name": 'a"\n', "client": ltp02.CLIENT}}) as refused:
+    assert "error" in ltp02.read_frame(refused)
+    talkative.wait_log(r'client refused from=\S+ tunnel=a\\x22\\x0a error=')
+assert "route kind=" not in server.log()
+
+# The workers that the master ends by itself have not died of a fault.
+assert talkative.stop(lt.SIGINT) == 0
+assert "stopping at once: asked to stop" in talkative.log()
+assert " error: " not in talkative.log(), talkative.log()

@@ -142,7 +142,8 @@ START_TEST(numbers)
 	ck_assert_uint_eq(config->pool_idle, 1);
 	good("pool-idle", "64");
 	ck_assert_uint_eq(config->pool_idle, 64);
-	bad("pool-idle", "65", "pool-idle", "65", "from 1 to 64", NULL);
+	bad("pool-idle", "65", "pool-idle", "65",
+	    "is not a whole number from 1 to 64", NULL);
 	bad("pool-idle", "0", "\"0\"", NULL);
 	bad("pool-idle", "-1", NULL);
 	bad("pool-idle", "", NULL);
@@ -218,7 +219,9 @@ START_TEST(listeners)
 	listens(8, "127.0.0.1:0", false);
 	bad("listen", "example.com:80", "listen", "example.com:80", "HOST:PORT",
 	    NULL);
-	bad("listen", "65536", NULL);
+	bad("listen", "65536", "\"65536\"", "a port is from 0 to 65535", NULL);
+	bad("listen", "[::1]:80000", "a port is from 0 to 65535", NULL);
+	bad("listen", ":80", "not HOST:PORT", NULL);
 	bad("listen", "127.0.0.1", NULL);
 	bad("listen", "", NULL);
 	for (int i = 9; i < CONFIG_LISTEN_MAX; i++)
@@ -235,6 +238,28 @@ START_TEST(unknown_key)
 	bad("timeout_queue_that_is_longer_than_any_key_of_ours", "1",
 	    "timeout_queue", NULL);
 	bad("", "", NULL);
+}
+END_TEST
+
+/* True if the sentence about this key proposes another. */
+static bool
+proposes(const char *key)
+{
+	char why[256];
+
+	ck_assert_int_eq(config_set(config, key, "1", why, sizeof(why)), -1);
+	return strstr(why, "do you mean") != NULL;
+}
+
+/* Only for a slip: anything else would send the reader the wrong way. */
+START_TEST(far_key)
+{
+	ck_assert(proposes("wrkers"));
+	ck_assert(proposes("max_tunel"));
+	ck_assert(proposes("poolidlemax"));
+	ck_assert(!proposes("foo"));
+	ck_assert(!proposes("include"));
+	ck_assert(!proposes("tls-certificate"));
 }
 END_TEST
 
@@ -271,6 +296,23 @@ START_TEST(contradictions)
 	good("pool-idle-max", "9");
 	finish();
 	ck_assert_uint_eq(config->workers, 4);
+}
+END_TEST
+
+/* The second could not be bound, which -t has to find. */
+START_TEST(listen_twice)
+{
+	char why[256];
+
+	good("listen", "0");
+	good("listen", "0");
+	good("listen", "8080");
+	good("listen", "127.0.0.1:8081");
+	good("listen", "127.0.0.2:8080");
+	finish();
+	good("listen", "[::1]:8080");
+	ck_assert_int_eq(config_finish(config, why, sizeof(why)), -1);
+	ck_assert_str_eq(why, "listen: [::1]:8080 is there twice");
 }
 END_TEST
 
@@ -341,7 +383,34 @@ START_TEST(file_faults)
 	ck_assert_msg(is_said(said, 2, "10.0.0.1"), "%s", said);
 	ck_assert_msg(is_said(said, 5, "nowhere"), "%s", said);
 	ck_assert_msg(is_said(said, 6, "drian"), "%s", said);
-	ck_assert_msg(is_said(said, 6, "'drain'"), "%s", said);
+	ck_assert_msg(is_said(said, 6, "\"drain\""), "%s", said);
+	/* In the order of the file, whatever the order of the table. */
+	ck_assert(strstr(said, ":1: ") < strstr(said, ":2: "));
+	ck_assert(strstr(said, ":2: ") < strstr(said, ":5: "));
+	ck_assert(strstr(said, ":5: ") < strstr(said, ":6: "));
+	ck_assert_ptr_null(strstr(said, ":7: "));
+}
+END_TEST
+
+/* What libconfuse makes of a bare * would not be understood by anybody. */
+START_TEST(file_star)
+{
+	char said[2048];
+
+	ck_assert_int_eq(
+	    read_text("\nlisten = *:80\n", said, sizeof(said)), -1);
+	ck_assert_msg(is_said(said, 2, "quotes: \"*:80\""), "%s", said);
+}
+END_TEST
+
+START_TEST(file_open_quote)
+{
+	char said[2048];
+
+	ck_assert_int_eq(
+	    read_text("grace = 4\ndomain = \"a.example\n", said, sizeof(said)),
+	    -1);
+	ck_assert_msg(is_said(said, 3, "a quote"), "%s", said);
 }
 END_TEST
 
@@ -489,10 +558,14 @@ main(void)
 	tcase_add_test(tcase, domains);
 	tcase_add_test(tcase, listeners);
 	tcase_add_test(tcase, unknown_key);
+	tcase_add_test(tcase, far_key);
+	tcase_add_test(tcase, listen_twice);
 	tcase_add_test(tcase, workers);
 	tcase_add_test(tcase, contradictions);
 	tcase_add_test(tcase, file);
 	tcase_add_test(tcase, file_faults);
+	tcase_add_test(tcase, file_star);
+	tcase_add_test(tcase, file_open_quote);
 	tcase_add_test(tcase, file_syntax);
 	tcase_add_test(tcase, file_absent);
 	tcase_add_test(tcase, documents);

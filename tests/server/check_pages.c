@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <event2/buffer.h>
 #include <event2/event.h>
 
 #include "common/drain.h"
@@ -164,6 +165,8 @@ START_TEST(error_plain)
 		ck_assert(!has("<html"));
 		ck_assert_int_eq(has("\r\nRetry-After: 1\r\n"),
 		    statuses[i] == 502 || statuses[i] == 503);
+		/* What a tunnel allows is not ours to say. */
+		ck_assert(!has("\r\nAllow:"));
 	}
 }
 END_TEST
@@ -177,6 +180,43 @@ START_TEST(error_html)
 	ck_assert_ptr_nonnull(strstr(body(false), "demo.localhost"));
 	ck_assert(has("There is no &lt;b&gt;tunnel"));
 	ck_assert(!has("<b>"));
+	ck_assert(has("<h1>No tunnel here</h1>"));
+	ck_assert_ptr_eq(strstr(answer, "HTTP/1.1 404 Not Found\r\n"), answer);
+	ck_assert(!has("Tunnels here are"));
+}
+END_TEST
+
+/* Who asks for a host that cannot be a tunnel learns what could. */
+START_TEST(error_other_host)
+{
+	error("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", 404,
+	    "no tunnel has this host name");
+	ck_assert_str_eq(body(false),
+	    "404 Not Found: No tunnel has this host name: example.com. "
+	    "Tunnels here are NAME.localhost.\n");
+}
+END_TEST
+
+/* In place of an answer that a tunnel owes: as the page that is sent. */
+START_TEST(error_put)
+{
+	struct evbuffer *out = evbuffer_new();
+	char made[8192];
+	ssize_t n;
+
+	ck_assert_int_eq(
+	    pages_put_error(out, 502, "the service left", true, false), 0);
+	n = evbuffer_copyout(out, made, sizeof(made) - 1);
+	ck_assert_int_gt(n, 0);
+	made[n] = '\0';
+	ck_assert_ptr_nonnull(strstr(made, "\r\nRetry-After: 1\r\n"));
+	ck_assert_ptr_nonnull(
+	    strstr(made, "<h1>The tunnel is not answering</h1>"));
+	error("GET / HTTP/1.1\r\nHost: demo.localhost\r\n"
+	      "Accept: text/html\r\n\r\n",
+	    502, "the service left");
+	ck_assert_str_eq(answer, made);
+	evbuffer_free(out);
 }
 END_TEST
 
@@ -229,8 +269,8 @@ START_TEST(landing)
 	ck_assert_ptr_eq(strstr(answer, "HTTP/1.1 200 OK\r\n"), answer);
 	ck_assert(has("\r\nContent-Type: text/plain"));
 	ck_assert(has("\r\nServer: ltserver/"));
-	ck_assert_ptr_nonnull(
-	    strstr(body(false), "ltclient -S http://localhost:8000 "));
+	ck_assert_ptr_nonnull(strstr(
+	    body(false), "\nrun: ltclient -S http://localhost:8000 5000\n"));
 	get("/?utm=1", 1);
 	ck_assert_ptr_nonnull(
 	    strstr(body(false), "ltclient -S http://localhost "));
@@ -238,8 +278,9 @@ START_TEST(landing)
 		  "Accept: text/html,*/*\r\n\r\n",
 	    0);
 	ck_assert(has("\r\nContent-Type: text/html"));
-	ck_assert_ptr_nonnull(
-	    strstr(body(false), "ltclient -S http://localhost:8000 "));
+	ck_assert_ptr_nonnull(strstr(
+	    body(false), "<pre>ltclient -S http://localhost:8000 5000</pre>"));
+	ck_assert_ptr_nonnull(strstr(body(false), "<main>\n<h1>localtunnel"));
 	base_page("HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n", 0);
 	ck_assert_ptr_eq(strstr(answer, "HTTP/1.1 200 OK\r\n"), answer);
 	body(true);
@@ -307,13 +348,23 @@ END_TEST
 START_TEST(nothing_there)
 {
 	static const char *const paths[] = { "/x", "/meta", "/meta/",
-		"/meta/versions", "/meta/versio", "//meta/version", "/index" };
+		"/meta/versions", "/meta/versio", "//meta/version", "/index",
+		"/META/version" };
+	char line[64];
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		get(paths[i], 0);
 		ck_assert_msg(
 		    strncmp(answer, "HTTP/1.1 404 ", 13) == 0, "%s", paths[i]);
+		ck_assert_str_eq(strstr(body(false), " such page here: ") + 17,
+		    strcat(strcpy(line, paths[i]), ".\n"));
 	}
+	base_page("GET /%3C<b>&\"\\?q HTTP/1.1\r\nHost: localhost\r\n"
+		  "Accept: text/html\r\n\r\n",
+	    0);
+	ck_assert(has("<p>There is no such page here: "
+		      "/%3C&lt;b&gt;&amp;\\x22\\x5c.</p>"));
+	ck_assert(has("<h1>No such page</h1>"));
 	base_page("POST / HTTP/1.1\r\nHost: localhost\r\n"
 		  "Content-Length: 0\r\n\r\n",
 	    0);
@@ -335,6 +386,8 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, error_plain);
 	tcase_add_test(tcase, error_html);
+	tcase_add_test(tcase, error_other_host);
+	tcase_add_test(tcase, error_put);
 	tcase_add_test(tcase, error_head);
 	tcase_add_test(tcase, error_without_head);
 	tcase_add_test(tcase, error_read);
