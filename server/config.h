@@ -37,14 +37,13 @@ struct config {
 	unsigned pool_idle_max; /* what a burst may raise that to */
 	unsigned pool_idle_old; /* the same for LTP/0.2 clients */
 	unsigned queue_limit;	/* visitors waiting in one tunnel */
-	unsigned head_timeout;	/* s, head or hello, from accept */
-	unsigned
-	    queue_timeout;  /* s, wait for a proxy connection, from accept */
-	unsigned grace;	    /* s, clients that know ext */
-	unsigned grace_old; /* s, LTP/0.2 clients */
-	unsigned heartbeat; /* s */
-	unsigned drain;	    /* s, joined connections at SIGTERM */
-	bool forwarded;	    /* set X-Forwarded-* headers */
+	unsigned head_timeout;	/* s, head or hello */
+	unsigned queue_timeout; /* s, wait for a proxy connection */
+	unsigned grace;		/* s, clients that know ext */
+	unsigned grace_old;	/* s, LTP/0.2 clients */
+	unsigned heartbeat;	/* s */
+	unsigned drain;		/* s, joined connections at SIGTERM */
+	bool forwarded;		/* set X-Forwarded-* headers */
 	enum log_level log_level;
 
 	/* From the command line only. */

@@ -53,7 +53,7 @@ static const struct main_option options[] = {
 static void
 print_help(void)
 {
-	printf("usage: ltserver [-ftvV] [-c FILE] [-d DOMAIN] "
+	printf("usage: ltserver [-ftvVh] [-c FILE] [-d DOMAIN] "
 	       "[-l [HOST:]PORT]...\n"
 	       "                [-w WORKERS] [-o KEY=VALUE]...\n\n"
 	       "The server of localtunnel: visitors of NAME.DOMAIN reach the "

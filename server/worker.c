@@ -129,7 +129,7 @@ message(void *arg, const struct channel_msg *msg, int fd)
 		park_wake(w, msg->tunnel);
 		return;
 	case CHANNEL_DRAIN:
-		drain(w, "asked to");
+		drain(w, "asked to stop");
 		return;
 	default:
 		log_error("the master sent what only workers send");

@@ -47,11 +47,11 @@ struct worker_start {
 };
 
 struct worker {
+	struct counters_session ended; /* of sessions that are ending */
 	const struct config *config;
 	struct registry *registry; /* read-only */
 	struct counters *counters;
 	struct counters_worker *count; /* our own row */
-	struct counters_session ended; /* of sessions that are ending */
 	struct inbox *inbox;
 	const uint16_t *ports;
 	uint32_t slot;
