@@ -33,7 +33,8 @@ SAN ?=
 
 # --- sources ---------------------------------------------------------------
 
-COMMON := clock drain fdpass flow follow http limit log ltp net page pipe relay stdfds
+COMMON := clock drain fdpass flow follow hello http limit log ltp net page pipe \
+	relay stdfds
 SERVER := account arrival channel claim classify config conn control counters \
 	deadline handover inbox join listener master names pages park pool \
 	queue registry room route serve session table visitor worker
