@@ -265,6 +265,7 @@ send_request(struct control *control)
 		.session = ask->session,
 		.secret = ask->secret,
 		.agent = CLIENT_AGENT,
+		.kind = ask->kind,
 		.strict = ask->strict,
 	};
 

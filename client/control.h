@@ -24,6 +24,7 @@ struct control_ask {
 	const char *client;
 	const char *session; /* NULL: nothing to resume */
 	const char *secret;  /* NULL likewise */
+	const char *kind;    /* NULL: http */
 	bool strict;	     /* no other name will do */
 };
 

@@ -98,7 +98,7 @@ options_help(FILE *out)
 	char left[64];
 	int i, n;
 
-	fputs("usage: ltclient [options] [http] TARGET\n"
+	fputs("usage: ltclient [options] [http | tls] TARGET\n"
 	      "Gives a local service a public URL.\n\n"
 	      "  TARGET                   PORT, [http://]HOST:PORT or "
 	      "unix:/PATH\n",
@@ -192,21 +192,32 @@ take(struct options *options, struct given *given, int id, char *error)
 	return OPTIONS_RUN;
 }
 
-/* What is left over: [http] TARGET. */
-static enum options_result
-take_words(struct given *given, int argc, char **argv, char *error)
+/* Words of later releases, so that they are not taken for a TARGET. */
+static bool
+is_reserved(const char *word)
 {
-	if (argc > 0 && strcmp(argv[0], "http") == 0) {
+	static const char *const words[] = { "tcp", "start", "diagnose" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(word, words[i]) == 0)
+			return true;
+	return false;
+}
+
+/* What is left over: [http | tls] TARGET. */
+static enum options_result
+take_words(struct options *options, struct given *given, int argc, char **argv,
+    char *error)
+{
+	bool is_tls = argc > 0 && strcmp(argv[0], "tls") == 0;
+
+	if (argc > 0 && is_reserved(argv[0]))
+		return bad(error, "%s: not in this release", argv[0]);
+	if (is_tls)
+		options->kind = "tls";
+	if (is_tls || (argc > 0 && strcmp(argv[0], "http") == 0)) {
 		argc--;
 		argv++;
-	} else if (argc > 0 && (strcmp(argv[0], "tcp") == 0 ||
-				   strcmp(argv[0], "tls") == 0)) {
-		return bad(error,
-		    "%s tunnels are not yet supported by this release",
-		    argv[0]);
-	} else if (argc > 0 && (strcmp(argv[0], "start") == 0 ||
-				   strcmp(argv[0], "diagnose") == 0)) {
-		return bad(error, "%s: not in this release", argv[0]);
 	}
 	if (argc == 2 && given->server == NULL && strstr(argv[0], "://"))
 		return bad(error,
@@ -323,6 +334,11 @@ settle(struct options *options, const struct given *given, char *error)
 	if (set_server(options, given, error) == OPTIONS_BAD ||
 	    set_target(options, given, error) == OPTIONS_BAD)
 		return OPTIONS_BAD;
+	if (options->kind != NULL &&
+	    (options->print_requests || given->host_header != NULL))
+		return bad(error,
+		    "--print-requests and --host-header need to read what "
+		    "visitors send, and a tls tunnel is closed to us");
 	return set_host_header(options, given->host_header, error);
 }
 
@@ -353,7 +369,8 @@ options_read(struct options *options, int argc, char **argv,
 		if (result != OPTIONS_RUN)
 			return result;
 	}
-	result = take_words(&given, argc - optind, argv + optind, error);
+	result =
+	    take_words(options, &given, argc - optind, argv + optind, error);
 	if (result == OPTIONS_RUN)
 		result = settle(options, &given, error);
 	return result;

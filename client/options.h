@@ -17,6 +17,7 @@ struct options {
 	struct url server;
 	struct target target;
 	char name[LTP_NAME_MAX + 1]; /* -s; "" if none was asked for */
+	const char *kind;	     /* "tls"; NULL: http. Static */
 	bool fallback;		     /* another name will do */
 	bool no_reconnect;
 	bool print_requests;

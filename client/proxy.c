@@ -184,6 +184,11 @@ start_refusal(struct proxy *proxy, const struct dial_result *to)
 	snprintf(proxy->why, sizeof(proxy->why), "%s", to->why);
 	tell_end(proxy, proxy->why);
 	say_no_local(proxy->client, proxy->why);
+	/* A page would be no answer to a visitor who speaks TLS. */
+	if (proxy->client->options->kind != NULL) {
+		proxy_end(proxy, NULL);
+		return;
+	}
 	if (watch(proxy, refuse_cb, &timeout) == -1)
 		proxy_end(proxy, NULL);
 }

@@ -408,6 +408,14 @@ up_cb(void *arg, struct control *control, const struct ltp_message *reply)
 	struct tunnel *tunnel = arg;
 
 	evtimer_del(&tunnel->mute);
+	/* An old server takes what it does not know for nothing, and has
+	 * opened a tunnel of kind http. */
+	if (tunnel->ask.kind != NULL && !reply->has_ext) {
+		display_error(tunnel->display,
+		    "this server is too old for %s tunnels", tunnel->ask.kind);
+		end(tunnel, TUNNEL_EXIT_FAILURE);
+		return;
+	}
 	take_name(tunnel, reply);
 	tell_session(tunnel, reply);
 	keep_secret(tunnel, reply);
@@ -539,6 +547,7 @@ tunnel_new(struct client *client, tunnel_over_fn over, void *arg)
 	tunnel->over = over;
 	tunnel->arg = arg;
 	tunnel->ask.own_name = tunnel->own_name;
+	tunnel->ask.kind = client->options->kind;
 	tunnel->ask.client = tunnel->secret.client;
 	strcpy(tunnel->name, client->options->name);
 	evtimer_assign(&tunnel->retry, client->base, retry_cb, tunnel);

@@ -65,12 +65,13 @@ enum place { PLACE_TOP, PLACE_BODY, PLACE_EXT, PLACE_COUNT };
 enum kind {
 	KIND_STRING,  /* const char * */
 	KIND_NUMBER,  /* int64_t, 0 to NUMBER_MAX */
-	KIND_BOOLEAN, /* bool; written if true, then listed in ext.must */
+	KIND_BOOLEAN, /* bool; written if true */
 	KIND_MUST,    /* const char *: the first name in it we do not know */
 };
 
 enum need {
 	OPTIONAL, /* may lack on reading; written if there is a value */
+	INSISTED, /* the same, and then listed in ext.must */
 	WRITTEN,  /* may lack on reading; always written */
 	DEMANDED, /* must be there on reading; always written */
 };
@@ -110,7 +111,7 @@ struct field {
 	FIELD(place, key, NUMBER, member, types, need, 0, \
 	    "a whole number from 0 to " DIGITS_OF(NUMBER_MAX))
 #define BOOLEAN(place, key, member, types) \
-	FIELD(place, key, BOOLEAN, member, types, OPTIONAL, 0, "true or false")
+	FIELD(place, key, BOOLEAN, member, types, INSISTED, 0, "true or false")
 #define MUST(place, key, member, types) \
 	FIELD(place, key, MUST, member, types, OPTIONAL, 0, "a list of strings")
 
@@ -138,6 +139,7 @@ static const struct field fields[] = {
 	STRING(EXT, "peer", peer, JOINED, OPTIONAL, ANY_LEN),
 	STRING(EXT, "scheme", scheme, JOINED, OPTIONAL, ANY_LEN),
 	STRING(EXT, "agent", agent, CONTROL, OPTIONAL, ANY_LEN),
+	STRING(EXT, "kind", kind, CONTROL, INSISTED, LTP_KIND_MAX),
 	BOOLEAN(EXT, "strict", strict, CONTROL),
 	MUST(EXT, "must", must_unknown, REQUESTS),
 };
@@ -411,11 +413,11 @@ write_value(const struct ltp_message *m, const struct field *f, bool *is_set)
 	switch (f->kind) {
 	case KIND_STRING:
 		text = *(const char *const *)member;
-		*is_set = text != NULL || f->need != OPTIONAL;
+		*is_set = text != NULL || f->need >= WRITTEN;
 		return *is_set ? json_string(text != NULL ? text : "") : NULL;
 	case KIND_NUMBER:
 		number = *(const int64_t *)member;
-		*is_set = number != 0 || f->need != OPTIONAL;
+		*is_set = number != 0 || f->need >= WRITTEN;
 		return *is_set ? json_integer(number) : NULL;
 	case KIND_BOOLEAN:
 		*is_set = *(const bool *)member;
@@ -455,7 +457,7 @@ write_fields(const struct ltp_message *m, json_t **place)
 			continue;
 		if (json_object_set_new(place[f->place], f->key, value) == -1)
 			return -1;
-		if (f->kind == KIND_BOOLEAN &&
+		if (f->need == INSISTED &&
 		    add_must(place[f->place], f->key) == -1)
 			return -1;
 	}

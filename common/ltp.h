@@ -21,6 +21,7 @@
 #define LTP_DEPTH_MAX  8     /* nesting of the JSON */
 #define LTP_NAME_MAX   63    /* a DNS label */
 #define LTP_CLIENT_MAX 255
+#define LTP_KIND_MAX   16
 
 enum ltp_result {
 	LTP_MORE,
@@ -88,6 +89,7 @@ struct ltp_message {
 	int64_t heartbeat_s;	  /* CONTROL_REPLY */
 	int64_t grace_s;	  /* CONTROL_REPLY */
 	int64_t sessions;	  /* CONTROL_REPLY */
+	const char *kind;	  /* CONTROL: "tls"; NULL is "http" */
 	bool strict;		  /* CONTROL */
 	const char *must_unknown; /* read only: the first member of ext.must
 				     that this program does not know */

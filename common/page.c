@@ -50,6 +50,7 @@ static const struct status {
 } statuses[] = {
 	{ 200, "OK", NULL },
 	{ 302, "Found", NULL },
+	{ 308, "Permanent Redirect", "It has moved" },
 	{ 400, "Bad Request", "This request is not valid" },
 	{ 401, "Unauthorized", "Please log in" },
 	{ 403, "Forbidden", "You may not see this" },

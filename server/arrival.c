@@ -21,9 +21,8 @@ struct arrival {
 	struct worker *worker;
 	struct event ev;
 	struct deadline deadline;
-	size_t seen;	/* bytes at the last look */
-	size_t scanned; /* see http_head() */
-	enum classify_guess guess;
+	size_t seen;	 /* bytes at the last look */
+	size_t scanned;	 /* see http_head() */
 	bool is_closed;	 /* the peer has said all it will say */
 	bool is_waiting; /* ev is in use */
 };
@@ -51,22 +50,23 @@ leave(struct arrival *a, struct conn *conn)
 
 /* Ends one that will never say what it wants. */
 static void
-give_up(struct arrival *a, int status, const char *why)
+give_up(struct arrival *a, int status, enum hello_alert alert, const char *why)
 {
 	struct worker *w = a->worker;
-	enum classify_guess guess = a->guess;
 	struct conn conn;
 
 	leave(a, &conn);
-	switch (guess) {
-	case CLASSIFY_HTTP:
+	switch (conn.language) {
+	case CONN_HTTP:
 		serve_refused(w, &conn, NULL, status, why);
 		return;
-	case CLASSIFY_LTP:
+	case CONN_LTP:
 		serve_bad_client(w, &conn, why);
 		return;
-	case CLASSIFY_TLS:
-	case CLASSIFY_UNKNOWN:
+	case CONN_TLS:
+		serve_bad_tls(w, &conn, alert, why);
+		return;
+	case CONN_UNKNOWN:
 		serve_unknown(w, &conn, why);
 		return;
 	}
@@ -78,14 +78,15 @@ decide(struct arrival *a, const char *buf, size_t len)
 {
 	struct worker *w = a->worker;
 	struct classified c = { 0 };
+	enum classify_kind kind = classify(&c, buf, len, &a->scanned);
 	struct conn conn;
 
-	switch (classify(&c, buf, len, &a->scanned)) {
+	a->conn.language = c.language;
+	switch (kind) {
 	case CLASSIFY_MORE:
-		a->guess = c.guess;
 		if (!a->is_closed)
 			return false;
-		give_up(a, 400,
+		give_up(a, 400, HELLO_DECODE_ERROR,
 		    "the connection ended before its first message did");
 		return true;
 	case CLASSIFY_VISITOR:
@@ -97,9 +98,12 @@ decide(struct arrival *a, const char *buf, size_t len)
 		serve_client(w, &conn, &c.message, c.hello_len);
 		ltp_message_fini(&c.message);
 		return true;
+	case CLASSIFY_TLS:
+		leave(a, &conn);
+		serve_tls(w, &conn, &c.hello);
+		return true;
 	case CLASSIFY_BAD:
-		a->guess = c.guess;
-		give_up(a, c.status, c.why);
+		give_up(a, c.status, c.hello.alert, c.why);
 		return true;
 	}
 	abort();
@@ -154,7 +158,8 @@ expired(void *arg, struct deadline *d)
 
 	(void)arg;
 	if (a->seen > 0) {
-		give_up(a, 408, "the first message did not come in time");
+		give_up(a, 408, HELLO_DECODE_ERROR,
+		    "the first message did not come in time");
 		return;
 	}
 	leave(a, &conn);

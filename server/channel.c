@@ -110,6 +110,18 @@ make_bool(bool *b)
 
 _Static_assert(sizeof(bool) == 1, "make_bool() takes one byte");
 
+/* The same for an enum: it is looked at as bytes. */
+static bool
+is_kind(const enum registry_kind *kind)
+{
+	unsigned n;
+
+	memcpy(&n, kind, sizeof(n));
+	return n == REGISTRY_HTTP || n == REGISTRY_TLS;
+}
+
+_Static_assert(sizeof(enum registry_kind) == sizeof(unsigned), "is_kind()");
+
 static bool
 is_sound(struct channel_msg *msg)
 {
@@ -120,7 +132,8 @@ is_sound(struct channel_msg *msg)
 	case CHANNEL_CLAIM:
 		make_bool(&claim->has_ext);
 		make_bool(&claim->has_proof);
-		return is_text(claim->name, sizeof(claim->name)) &&
+		return is_kind(&claim->kind) &&
+		       is_text(claim->name, sizeof(claim->name)) &&
 		       is_text(claim->session, sizeof(claim->session));
 	case CHANNEL_CLAIMED:
 		return is_text(claimed->name, sizeof(claimed->name)) &&

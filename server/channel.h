@@ -43,6 +43,7 @@ struct channel_claim {
 	char name[LTP_NAME_MAX + 1];	      /* the name asked for */
 	char session[REGISTRY_LABEL_MAX + 1]; /* to resume it, or "" */
 	bool has_ext;
+	enum registry_kind kind;	   /* asked for */
 	bool has_proof;			   /* the client presented a secret */
 	uint8_t proof[REGISTRY_HASH_LEN];  /* SHA-256 of that secret */
 	uint8_t secret[REGISTRY_HASH_LEN]; /* of the one made for it, if the

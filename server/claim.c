@@ -172,7 +172,8 @@ resume(struct claim_book *b, uint32_t worker, const struct channel_claim *claim,
 		.session = session->ref };
 	uint32_t owner = session->worker;
 
-	if (!registry_move(
+	if (session->kind != claim->kind ||
+	    !registry_move(
 		b->registry, session->ref, worker, &claim->peer, session))
 		return CHANNEL_TAKEN_NAME;
 	hold_end(b, session->tunnel);
@@ -190,6 +191,7 @@ grant(struct claim_book *b, uint32_t worker, const struct channel_claim *claim,
 	memset(session, 0, sizeof(*session));
 	session->worker = worker;
 	session->has_ext = claim->has_ext;
+	session->kind = claim->kind;
 	SHA256(claim->secret, sizeof(claim->secret), session->secret);
 	SHA256(claim->client, sizeof(claim->client), session->client);
 	session->peer = claim->peer;

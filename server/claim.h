@@ -10,7 +10,8 @@
  *     the name was given and not the session's label);
  *   - neither side knows ext, and client string and address are the same as
  *     before: resumed (LTP/0.2 has no secret);
- *   - anything else: refused, until the grace period is over.
+ *   - anything else, another kind too: refused, until the grace period is
+ *     over.
  */
 #ifndef LT_SERVER_CLAIM_H
 #define LT_SERVER_CLAIM_H

@@ -6,18 +6,18 @@
 #define TLS_HANDSHAKE 0x16
 
 /* One byte does not decide: LOCK and LINK begin with L too. */
-static enum classify_guess
+static enum conn_language
 guess(const char *buf, size_t len)
 {
 	size_t n = len < 4 ? len : 4;
 
 	if (len == 0)
-		return CLASSIFY_UNKNOWN;
+		return CONN_UNKNOWN;
 	if (buf[0] == TLS_HANDSHAKE)
-		return CLASSIFY_TLS;
+		return CONN_TLS;
 	if (memcmp(buf, LTP_HEADER, n) != 0)
-		return CLASSIFY_HTTP;
-	return n == 4 ? CLASSIFY_LTP : CLASSIFY_UNKNOWN;
+		return CONN_HTTP;
+	return n == 4 ? CONN_LTP : CONN_UNKNOWN;
 }
 
 static enum classify_kind
@@ -76,18 +76,37 @@ classify_visitor(
 	return CLASSIFY_VISITOR;
 }
 
+/* What is needed at least is known, so a hello that comes byte by byte is
+ * read a few times only. */
+static enum classify_kind
+classify_tls(struct classified *c, const char *buf, size_t len, size_t *scanned)
+{
+	if (len < *scanned)
+		return CLASSIFY_MORE;
+	switch (hello_parse(&c->hello, buf, len)) {
+	case HELLO_MORE:
+		*scanned = c->hello.need;
+		return CLASSIFY_MORE;
+	case HELLO_BAD:
+		return bad(c, 0, c->hello.why);
+	case HELLO_OK:
+		break;
+	}
+	return CLASSIFY_TLS;
+}
+
 enum classify_kind
 classify(struct classified *c, const char *buf, size_t len, size_t *scanned)
 {
-	c->guess = guess(buf, len);
-	switch (c->guess) {
-	case CLASSIFY_UNKNOWN:
+	c->language = guess(buf, len);
+	switch (c->language) {
+	case CONN_UNKNOWN:
 		return CLASSIFY_MORE;
-	case CLASSIFY_LTP:
+	case CONN_LTP:
 		return classify_client(c, buf, len);
-	case CLASSIFY_TLS:
-		return bad(c, 0, "TLS is not served on this port");
-	case CLASSIFY_HTTP:
+	case CONN_TLS:
+		return classify_tls(c, buf, len, scanned);
+	case CONN_HTTP:
 		break;
 	}
 	return classify_visitor(c, buf, len, scanned);

@@ -11,9 +11,18 @@
 
 #include "common/net.h"
 
+/* What a connection speaks, as far as its first bytes have said it. */
+enum conn_language {
+	CONN_UNKNOWN,
+	CONN_HTTP,
+	CONN_LTP,
+	CONN_TLS,
+};
+
 struct conn {
-	int fd;		      /* -1 once somebody else has taken it */
-	uint16_t listener;    /* index in config.listen */
+	int fd;		   /* -1 once somebody else has taken it */
+	uint16_t listener; /* index in config.listen */
+	enum conn_language language;
 	uint16_t hops;	      /* how often it was handed over */
 	uint64_t accepted_ms; /* clock_ms() of accept: limits the head */
 	uint64_t ready_ms;    /* when the first bytes were whole: limits the

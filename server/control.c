@@ -115,6 +115,15 @@ send_claim(struct worker *w, struct pending *p)
 	    p->claim.has_proof ? "yes" : "no");
 }
 
+/* The kind that a request asks for, 0 if it is not known here. */
+static enum registry_kind
+kind_of(const char *kind)
+{
+	if (kind == NULL || strcmp(kind, "http") == 0)
+		return REGISTRY_HTTP;
+	return strcmp(kind, "tls") == 0 ? REGISTRY_TLS : 0;
+}
+
 /* Fills in the claim; NULL, or what is wrong with the request. */
 static const char *
 fill_claim(struct pending *p, const struct ltp_message *m)
@@ -122,6 +131,9 @@ fill_claim(struct pending *p, const struct ltp_message *m)
 	struct channel_claim *claim = &p->claim;
 
 	claim->has_ext = m->has_ext;
+	claim->kind = kind_of(m->kind);
+	if (claim->kind == 0)
+		return "this server has no tunnels of that kind";
 	p->may_rename = m->has_ext && !m->strict;
 	if (m->name[0] == '\0' && m->has_ext) {
 		names_random(claim->name);
@@ -320,6 +332,7 @@ send_welcome(struct control *c, uint16_t port)
 	struct session *s = c->session;
 	const struct config *config = s->worker->config;
 	char host[NET_HOST_MAX + 8], url[NET_HOST_MAX + 16];
+	bool is_tls = s->kind == REGISTRY_TLS;
 	char peer[NET_TEXT_MAX];
 	struct ltp_message m = {
 		.type = LTP_CONTROL_REPLY,
@@ -338,9 +351,10 @@ send_welcome(struct control *c, uint16_t port)
 		.sessions = 1,
 	};
 
-	snprintf(host, sizeof(host), port == 80 ? "%s.%s" : "%s.%s:%u", s->name,
+	snprintf(host, sizeof(host),
+	    port == (is_tls ? 443 : 80) ? "%s.%s" : "%s.%s:%u", s->name,
 	    config->domain, port);
-	snprintf(url, sizeof(url), "http://%s", host);
+	snprintf(url, sizeof(url), "%s://%s", is_tls ? "https" : "http", host);
 	send_message(c, &m);
 	log_info("session started tunnel=%s url=%s from=%s", s->name, url,
 	    net_addr_text(&s->peer, peer));
@@ -361,6 +375,7 @@ granted(
 		return;
 	}
 	s->has_ext = p->claim.has_ext;
+	s->kind = p->claim.kind;
 	s->peer = p->conn.peer;
 	memcpy(s->client, p->claim.client, sizeof(s->client));
 	if (s->has_ext)

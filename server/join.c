@@ -27,7 +27,8 @@ struct join {
 	struct relay *relay;
 	struct visitor inspector;
 	struct event *cut; /* limits VISITOR_CUT; made when needed */
-	bool has_page;	   /* we answered for the local service */
+	enum registry_kind kind;
+	bool has_page; /* we answered for the local service */
 	char name[LTP_NAME_MAX + 1];
 };
 
@@ -73,15 +74,28 @@ join_close(struct join *j, int status, const char *reason)
 	free(j);
 }
 
-/* Ends the visitor with a page in place of the answer that will not come.
+static void
+close_with_reset(struct join *j, struct conn *whom, const char *why)
+{
+	net_reset_on_close(whom->fd);
+	join_close(j, 0, why);
+}
+
+/* Ends the visitor with a page in place of the answer that will not come;
+ * with a reset if the bytes are none of ours to understand.
  * The relay goes first: it still has events on the descriptor. */
 static void
 close_with_page(struct join *j, int status, const char *why)
 {
 	struct pages *pages = j->worker->pages;
 	bool html = j->inspector.wants_html, is_head = j->inspector.is_head;
-	struct conn visitor = conn_take(&j->visitor);
+	struct conn visitor;
 
+	if (j->kind != REGISTRY_HTTP) {
+		close_with_reset(j, &j->visitor, why);
+		return;
+	}
+	visitor = conn_take(&j->visitor);
 	join_close(j, status, why);
 	pages_error_read(pages, &visitor.fd, status, why, html, is_head);
 }
@@ -95,13 +109,6 @@ close_drained(struct join *j, int status, const char *why)
 
 	join_close(j, status, why);
 	drain_start(drains, visitor.fd, NULL, 0);
-}
-
-static void
-close_with_reset(struct join *j, struct conn *whom, const char *why)
-{
-	net_reset_on_close(whom->fd);
-	join_close(j, 0, why);
 }
 
 static void
@@ -204,7 +211,7 @@ send_reply(const struct session *s, const struct conn *visitor, int fd)
 		.type = LTP_PROXY_REPLY,
 		.has_ext = s->has_ext,
 		.peer = net_addr_text(&visitor->peer, peer),
-		.scheme = "http",
+		.scheme = s->kind == REGISTRY_TLS ? "tls" : "http",
 	};
 	size_t len;
 	char *text = ltp_format(&m, &len);
@@ -224,6 +231,24 @@ count(const struct session *s)
 	counter_add(&s->count->busy, 1);
 	counter_add(&s->worker->count->visitors, 1);
 	counter_add(&s->worker->count->joined, 1);
+}
+
+/* Puts the join under the inspection that kind http has. */
+static void
+watch_requests(struct join *j)
+{
+	const struct worker *w = j->worker;
+
+	j->inspector = (struct visitor){
+		.name = j->name,
+		.domain = w->config->domain,
+		.scheme = "http",
+		.port = w->ports[j->visitor.listener],
+		.forwarded = w->config->forwarded,
+		.peer = j->visitor.peer,
+	};
+	visitor_init(&j->inspector, j->relay);
+	relay_inspect(j->relay, RELAY_B_TO_A);
 }
 
 enum join_result
@@ -254,16 +279,9 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 	j->visitor = conn_take(visitor);
 	j->proxy = conn_take(proxy);
 	memcpy(j->name, s->name, sizeof(j->name));
-	j->inspector = (struct visitor){
-		.name = j->name,
-		.domain = w->config->domain,
-		.scheme = "http",
-		.port = w->ports[j->visitor.listener],
-		.forwarded = w->config->forwarded,
-		.peer = j->visitor.peer,
-	};
-	visitor_init(&j->inspector, j->relay);
-	relay_inspect(j->relay, RELAY_B_TO_A);
+	j->kind = s->kind;
+	if (s->kind == REGISTRY_HTTP)
+		watch_requests(j);
 	LIST_INSERT_HEAD(&s->joins, j, link);
 	count(s);
 	if (relay_start(j->relay) == -1)

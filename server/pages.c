@@ -30,6 +30,7 @@
 #define TEXT_SIZE  640
 #define SHOWN_SIZE 280 /* a host or path; a longer one is cut */
 #define HTTP_PORT  80
+#define HTTPS_PORT 443
 
 struct pages {
 	const struct config *config;
@@ -179,16 +180,26 @@ put_not_found(struct pages *p, const char *why, const struct http_head *head)
 	return put_error(p->out, head, &e, 404, why, head->name);
 }
 
+/* Looks at the head of a visitor who is still unread; false, and *head is
+ * empty, if there is none to be had. */
+static bool
+peek_head(struct pages *p, int fd, struct http_head *head)
+{
+	ssize_t n = recv(fd, p->peek, sizeof(p->peek), MSG_PEEK | MSG_DONTWAIT);
+
+	if (n > 0 && http_head(head, p->peek, (size_t)n, NULL) == HTTP_OK)
+		return true;
+	*head = (struct http_head){ 0 };
+	return false;
+}
+
 void
 pages_error(struct pages *p, struct conn *conn, int status, const char *why)
 {
-	struct http_head head = { 0 };
-	ssize_t n =
-	    recv(conn->fd, p->peek, sizeof(p->peek), MSG_PEEK | MSG_DONTWAIT);
+	struct http_head head;
 	int made;
 
-	if (n <= 0 || http_head(&head, p->peek, (size_t)n, NULL) != HTTP_OK)
-		head = (struct http_head){ 0 };
+	(void)peek_head(p, conn->fd, &head);
 	if (status == 404)
 		made = put_not_found(p, why, &head);
 	else
@@ -442,4 +453,32 @@ pages_base(struct pages *p, struct conn *conn, const struct http_head *head)
 	else
 		made = put_built_in(p, conn, head, found);
 	send_out(p, &conn->fd, made);
+}
+
+/* The head was checked before, so nothing in it can end the header line. */
+void
+pages_to_https(struct pages *p, struct conn *conn)
+{
+	struct http_head head;
+	uint16_t port = p->ports[conn->listener];
+	char extra[HTTP_HEAD_MAX + NET_HOST_MAX + 32], suffix[8] = "";
+	struct page page = {
+		.status = 308,
+		.title = page_reason(308),
+		.text = "This tunnel is served over TLS only.",
+		.agent = PAGES_AGENT,
+		.extra = extra,
+	};
+
+	if (!peek_head(p, conn->fd, &head)) {
+		pages_error(p, conn, 400, "the request could not be read");
+		return;
+	}
+	if (port != HTTPS_PORT)
+		snprintf(suffix, sizeof(suffix), ":%u", (unsigned)port);
+	snprintf(extra, sizeof(extra), "Location: https://%s%s%.*s\r\n",
+	    head.name, suffix, (int)head.path.len, head.path.at);
+	page.html = head.wants_html;
+	page.no_body = http_text_is(head.method, "HEAD");
+	send_out(p, &conn->fd, page_format(&page, p->out));
 }

@@ -38,6 +38,10 @@ void pages_error(struct pages *, struct conn *, int status, const char *why);
 void pages_error_read(struct pages *, int *fd, int status, const char *why,
     bool html, bool is_head);
 
+/* Sends a visitor of a tunnel that passes TLS through to its https URL, with
+ * 308. */
+void pages_to_https(struct pages *, struct conn *);
+
 /* Only makes the page, for a visitor whose connection goes on a while: appends
  * it to `out`. -1 without memory. */
 int pages_put_error(

@@ -28,6 +28,12 @@
 #define REGISTRY_LABEL_MAX 24 /* a session's name on the wire */
 #define REGISTRY_NO_WORKER UINT32_MAX
 
+/* What a tunnel does to the bytes; 0 is none of them. */
+enum registry_kind {
+	REGISTRY_HTTP = 1, /* routed by Host, each request is checked */
+	REGISTRY_TLS,	   /* routed by SNI, opaque */
+};
+
 struct registry;
 
 /* Nothing has generation 0. */
@@ -58,6 +64,7 @@ struct registry_session {
 					       random bits */
 	uint32_t worker; /* slot of its owner or REGISTRY_NO_WORKER */
 	bool has_ext;
+	enum registry_kind kind; /* of its tunnel; never changes */
 	/* SHA-256 of what a claim brings as proof, so that nobody who reads
 	 * the table can claim with it. */
 	uint8_t secret[REGISTRY_HASH_LEN];
@@ -95,7 +102,7 @@ bool registry_find_session(
  * ref of generation 0), so a caller may pass what a worker sent.
  */
 
-/* A new tunnel with one new session, both from `from` (worker, has_ext,
+/* A new tunnel with one new session, both from `from` (worker, has_ext, kind,
  * secret, client, peer; the rest is filled in and copied back). False if the
  * table is full. The name must be free and good. */
 bool registry_add(struct registry *, const char *name,

@@ -52,6 +52,7 @@ to_session(const struct registry_session *s)
 		.worker = s->worker,
 		.tunnel = s->tunnel,
 		.session = s->ref,
+		.kind = s->kind,
 	};
 }
 

@@ -37,6 +37,7 @@ struct route {
 	uint32_t worker;
 	struct registry_ref tunnel;
 	struct registry_ref session;
+	enum registry_kind kind; /* 0: not known at the moment */
 };
 
 /* A visitor of the tunnel `name`. */

@@ -49,21 +49,57 @@ say_route(const struct conn *conn, const char *kind, const char *tunnel,
 	    (unsigned)conn->hops, where);
 }
 
+/* A TLS alert, as a visitor gets it who cannot be served (RFC 8446, 6.2). */
+static void
+send_alert(struct worker *w, struct conn *conn, enum hello_alert alert)
+{
+	const uint8_t record[] = { 21, 3, 1, 0, 2, 2, (uint8_t)alert };
+
+	drain_start(w->drains, conn->fd, record, sizeof(record));
+	conn->fd = -1;
+}
+
+/* What a status is in TLS. */
+static enum hello_alert
+alert_of(int status)
+{
+	return status >= 500 ? HELLO_INTERNAL_ERROR : HELLO_UNRECOGNIZED_NAME;
+}
+
 void
 serve_refused(struct worker *w, struct conn *conn, const char *tunnel,
     int status, const char *why)
 {
+	bool is_tls = conn->language == CONN_TLS;
 	struct account a = {
 		.tunnel = tunnel,
 		.visitor = conn->peer,
 		.accepted_ms = conn->accepted_ms,
-		.status = status,
+		.status = is_tls ? 0 : status,
 		.reason = why,
 	};
 
 	account_visitor(&a);
 	counter_add(&w->count->refused, 1);
-	pages_error(w->pages, conn, status, why);
+	if (is_tls)
+		send_alert(w, conn, alert_of(status));
+	else
+		pages_error(w->pages, conn, status, why);
+}
+
+void
+serve_bad_tls(struct worker *w, struct conn *conn, enum hello_alert alert,
+    const char *why)
+{
+	struct account a = {
+		.visitor = conn->peer,
+		.accepted_ms = conn->accepted_ms,
+		.reason = why,
+	};
+
+	account_visitor(&a);
+	counter_add(&w->count->refused, 1);
+	send_alert(w, conn, alert);
 }
 
 void
@@ -102,6 +138,23 @@ serve_unknown(struct worker *w, struct conn *conn, const char *why)
 	conn->fd = -1;
 }
 
+/* True if a visitor speaks what his tunnel is for; else he is told. */
+static bool
+fits(struct worker *w, struct conn *conn, const char *name,
+    enum registry_kind kind)
+{
+	bool is_tls = conn->language == CONN_TLS;
+
+	if (is_tls == (kind == REGISTRY_TLS))
+		return true;
+	if (is_tls)
+		serve_refused(
+		    w, conn, name, 404, "this tunnel is not served over TLS");
+	else
+		pages_to_https(w->pages, conn);
+	return false;
+}
+
 /* Where a visitor of this tunnel goes. */
 void
 serve_tunnel(struct worker *w, struct conn *conn, const char *name)
@@ -116,6 +169,8 @@ serve_tunnel(struct worker *w, struct conn *conn, const char *name)
 		    w, conn, name, 404, "there is no tunnel of this name");
 		return;
 	}
+	if (r.kind != 0 && !fits(w, conn, name, r.kind))
+		return;
 	if (r.where == ROUTE_WORKER && r.worker != w->slot) {
 		say_route(conn, "visitor", name, NULL, r.worker);
 		msg.tunnel = r.tunnel;
@@ -155,6 +210,20 @@ serve_visitor(struct worker *w, struct conn *conn, const struct http_head *head)
 		serve_tunnel(w, conn, name);
 		return;
 	}
+}
+
+void
+serve_tls(struct worker *w, struct conn *conn, const struct hello *hello)
+{
+	char name[LTP_NAME_MAX + 1];
+
+	if (route_host(hello->sni, w->config->domain, name) ==
+	    ROUTE_HOST_TUNNEL)
+		serve_tunnel(w, conn, name);
+	else
+		serve_refused(w, conn, NULL, 404,
+		    hello->sni[0] == '\0' ? "no server name in the ClientHello"
+					  : "no tunnel has this host name");
 }
 
 /* Takes the hello, which was only peeked at, off the socket: what follows is

@@ -7,6 +7,7 @@
 #ifndef LT_SERVER_SERVE_H
 #define LT_SERVER_SERVE_H
 
+#include "common/hello.h"
 #include "common/http.h"
 #include "common/ltp.h"
 #include "server/conn.h"
@@ -17,6 +18,9 @@ struct worker;
 /* A visitor whose head was peeked. */
 void serve_visitor(struct worker *, struct conn *, const struct http_head *);
 
+/* A visitor whose ClientHello was peeked. */
+void serve_tls(struct worker *, struct conn *, const struct hello *);
+
 /* A visitor whose tunnel is known by name already. */
 void serve_tunnel(struct worker *, struct conn *, const char *name);
 
@@ -24,9 +28,13 @@ void serve_tunnel(struct worker *, struct conn *, const char *name);
 void serve_client(struct worker *, struct conn *, const struct ltp_message *,
     size_t hello_len);
 
-/* A visitor who gets a page instead; `tunnel` may be NULL. */
+/* A visitor who gets a page instead, or an alert; `tunnel` may be NULL. */
 void serve_refused(struct worker *, struct conn *, const char *tunnel,
     int status, const char *why);
+
+/* A visitor whose ClientHello is none. */
+void serve_bad_tls(
+    struct worker *, struct conn *, enum hello_alert, const char *why);
 
 /* A client that speaks no LTP, as far as it can be understood. */
 void serve_bad_client(struct worker *, struct conn *, const char *why);

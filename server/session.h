@@ -43,6 +43,7 @@ struct session {
 	uint8_t client[REGISTRY_HASH_LEN];   /* SHA-256 of the client string */
 	struct net_addr peer;		     /* of the control connection */
 	bool has_ext;
+	enum registry_kind kind;
 	struct control *control; /* owned */
 	struct pool pool;
 	struct queue queue;

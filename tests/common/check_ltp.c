@@ -488,6 +488,11 @@ START_TEST(write_request_ext)
 	writes(&m, LTP_HEADER,
 	    WITH_EXT("{\"agent\":\"ltclient/1.0\",\"strict\":true,"
 		     "\"must\":[\"strict\"]}"));
+	m.strict = false;
+	m.agent = NULL;
+	m.kind = "tls";
+	writes(
+	    &m, LTP_HEADER, WITH_EXT("{\"kind\":\"tls\",\"must\":[\"kind\"]}"));
 }
 END_TEST
 

@@ -170,7 +170,10 @@ for data in (b"LTP/0.3" + good_control[7:], b"LTP/1.0" + good_control[7:],
              b"SSH-2.0-OpenSSH_9.2\r\n\r\n\r\n", b"\0" * 100 + b"\r\n\r\n",
              bytes(range(256)) + b"\r\n\r\n"):
     refuse(data, fin=True)
-assert say(b"\x16\x03\x01\0\xc8\1" + b"x" * 200, fin=False) is None
+# What begins as TLS is answered in TLS: an alert (illegal_parameter).
+with lt.Visitor(server) as visitor:
+    visitor.send(b"\x16\x03\x01\0\xc8\1" + b"x" * 200)
+    assert visitor.read_all() == b"\x15\x03\x01\0\2\2\x2f"
 refused += 1
 
 # JSON that is none, is no object, is too deep, has a key twice.
@@ -222,11 +225,16 @@ assert re.fullmatch("[a-z0-9]([a-z0-9-]*[a-z0-9])?", chosen), chosen
 
 # What a client insists on and this server does not know is refused by name.
 for request in control(), {"proxy": {"name": "old", "client": "c"}}:
-    for member in "kind", "auth", "allow", "deny", "no-such-thing":
+    for member in "port", "auth", "allow", "deny", "no-such-thing":
         for must in [member], ["strict", member]:
             text = refuse(hello(request | {"ext": {
                 member: "tcp", "must": must}}), {"badrequest"})
             assert member in text, text
+# A kind that it does not know is refused, even if it is not insisted on.
+for kind in "tcp", "TLS", "":
+    for must in [], ["kind"]:
+        assert "kind" in refuse(hello(control(kind=kind, must=must)),
+                                {"badrequest"})
 for member in "\x1b[2J\n", "x" * 10_000, "", "\u00e4":
     refuse(hello(control(must=[member])), {"badrequest"})
 assert "ext" in grant(control("sure", must=["strict"], strict=True))

@@ -67,9 +67,11 @@ for target in ("", "x", "0", "70000", "-1", "5000x", "host:", ":x", "host:0",
                "http://127.0.0.1:1/x", "http://", "http://127.0.0.1:0",
                "https://127.0.0.1:1"):
     usage(*url, "--", target)
-for target in [], ["5000", "5001"], ["http"], ["tcp", "22"], ["tls", "443"], \
+for target in [], ["5000", "5001"], ["http"], ["tcp", "22"], ["tls"], \
         ["-p", "5000", "5001"], ["-l", "127.0.0.1", "127.0.0.1:5000"]:
     usage(*url, *target)
+for option in ["--print-requests"], ["--host-header", "rewrite"]:
+    assert "tls tunnel" in usage(*url, *option, "tls", 5000)
 for name in "", "-a", "a-", "a_b", "a.b", "a b", "\u00e4", "x" * 64:
     usage(*url, "-s", name, 5000)
 for value in "", "a b", "a\r\nX: y", "x" * 5000:

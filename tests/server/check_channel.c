@@ -133,6 +133,7 @@ START_TEST(messages_go_both_ways)
 	start(&b, fds[1]);
 	strcpy(msg.claim.name, "demo");
 	msg.claim.has_ext = true;
+	msg.claim.kind = REGISTRY_TLS;
 	channel_send(a.channel, &msg, -1);
 	ck_assert_uint_eq(b.messages, 0);
 	settle();
@@ -294,9 +295,14 @@ START_TEST(wrong_content_ends_it)
 	msg.type = UINT32_MAX;
 	is_nonsense(&msg, sizeof(msg));
 	msg.type = CHANNEL_CLAIM;
+	is_nonsense(&msg, sizeof(msg)); /* of no kind */
+	memset(&msg.claim.kind, 0xff, sizeof(msg.claim.kind));
+	is_nonsense(&msg, sizeof(msg));
+	msg.claim.kind = REGISTRY_HTTP;
 	memset(msg.claim.name, 'x', sizeof(msg.claim.name));
 	is_nonsense(&msg, sizeof(msg));
 	memset(&msg.claim, 0, sizeof(msg.claim));
+	msg.claim.kind = REGISTRY_HTTP;
 	memset(msg.claim.session, 'x', sizeof(msg.claim.session));
 	is_nonsense(&msg, sizeof(msg));
 	memset(&msg, 0, sizeof(msg));
@@ -315,6 +321,7 @@ START_TEST(bools_are_made_bools)
 {
 	struct channel_msg msg = { .type = CHANNEL_CLAIM };
 
+	msg.claim.kind = REGISTRY_HTTP;
 	memset(&msg.claim.has_ext, 2, 1);
 	memset(&msg.claim.has_proof, 0xff, 1);
 	ck_assert_int_eq(send(fds[1], &msg, sizeof(msg), 0), (int)sizeof(msg));

@@ -75,6 +75,7 @@ prepare(const char *name, uint8_t fresh)
 	memset(&claim, 0, sizeof(claim));
 	strcpy(claim.name, name);
 	claim.has_ext = true;
+	claim.kind = REGISTRY_HTTP;
 	memset(claim.secret, fresh, sizeof(claim.secret));
 	ck_assert_int_eq(net_addr_from(&claim.peer, "192.0.2.1", fresh), 0);
 }
@@ -238,6 +239,12 @@ START_TEST(secret_resumes_a_live_session)
 	ck_assert(net_addr_same_host(&s.peer, &claim.peer));
 	prepare("demo", 9);
 	offer(9);
+	ask(4, CHANNEL_TAKEN_NAME);
+
+	/* A tunnel never becomes one of another kind. */
+	prepare("demo", 9);
+	offer(1);
+	claim.kind = REGISTRY_TLS;
 	ask(4, CHANNEL_TAKEN_NAME);
 }
 END_TEST

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +31,7 @@ END_TEST
 START_TEST(lock_and_link_are_visitors)
 {
 	ck_assert_int_eq(LOOK("L"), CLASSIFY_MORE);
-	ck_assert_int_eq(c.guess, CLASSIFY_UNKNOWN);
+	ck_assert_int_eq(c.language, CONN_UNKNOWN);
 	ck_assert_int_eq(
 	    LOOK("LOCK / HTTP/1.1\r\nHost: a\r\n\r\n"), CLASSIFY_VISITOR);
 	ck_assert_int_eq(
@@ -61,7 +62,7 @@ START_TEST(bad_clients)
 	static const char pong[] = "LTP/0.2\0\0\0\x12{\"control\":\"pong\"}";
 
 	ck_assert_int_eq(LOOK("LTP/0.3"), CLASSIFY_BAD);
-	ck_assert_int_eq(c.guess, CLASSIFY_LTP);
+	ck_assert_int_eq(c.language, CONN_LTP);
 	ck_assert_int_eq(LOOK("LTP/0.2\0\0\x40\x01"), CLASSIFY_BAD);
 	ck_assert_int_eq(LOOK("LTP/0.2\xff\xff\xff\xff"), CLASSIFY_BAD);
 	ck_assert_int_eq(LOOK("LTP/0.2\0\0\0\x02[]"), CLASSIFY_BAD);
@@ -70,10 +71,57 @@ START_TEST(bad_clients)
 }
 END_TEST
 
-START_TEST(tls_is_refused_at_its_first_byte)
+/* The corpus of the parser has hellos that others made. */
+static size_t
+read_hello(const char *name, char *buf, size_t size)
 {
-	ck_assert_int_eq(LOOK("\x16"), CLASSIFY_BAD);
-	ck_assert_int_eq(c.guess, CLASSIFY_TLS);
+	char path[128];
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "tests/fuzz/corpus/hello/%s", name);
+	f = fopen(path, "r");
+	ck_assert_msg(f != NULL, "%s", path);
+	n = fread(buf, 1, size, f);
+	ck_assert_int_eq(fclose(f), 0);
+	return n;
+}
+
+START_TEST(a_client_hello_is_a_visitor)
+{
+	char buf[CLASSIFY_MAX];
+	size_t len = read_hello("ok-openssl-default", buf, sizeof(buf));
+
+	ck_assert_int_eq(look(buf, 1), CLASSIFY_MORE);
+	ck_assert_int_eq(c.language, CONN_TLS);
+	ck_assert_int_eq(look(buf, len - 1), CLASSIFY_MORE);
+	ck_assert_int_eq(look(buf, len), CLASSIFY_TLS);
+	ck_assert_str_eq(c.hello.sni, "demo.example.com");
+}
+END_TEST
+
+/* One that comes byte by byte is not read over at each of them. */
+START_TEST(a_hello_waits_for_what_it_needs)
+{
+	char buf[CLASSIFY_MAX];
+	size_t len = read_hello("ok-openssl-default", buf, sizeof(buf));
+
+	memset(&c, 0, sizeof(c));
+	scanned = 0;
+	ck_assert_int_eq(classify(&c, buf, 5, &scanned), CLASSIFY_MORE);
+	ck_assert_uint_gt(scanned, 5);
+	ck_assert_uint_le(scanned, len);
+	memset(&c, 0, sizeof(c));
+	ck_assert_int_eq(classify(&c, buf, 6, &scanned), CLASSIFY_MORE);
+	ck_assert_uint_eq(c.hello.need, 0);
+}
+END_TEST
+
+START_TEST(a_bad_hello_has_an_alert)
+{
+	ck_assert_int_eq(LOOK("\x16\x03\x01\x00\x05\x02"), CLASSIFY_BAD);
+	ck_assert_int_eq(c.language, CONN_TLS);
+	ck_assert_int_eq(c.hello.alert, HELLO_UNEXPECTED_MESSAGE);
 }
 END_TEST
 
@@ -99,7 +147,9 @@ main(void)
 	tcase_add_test(t, lock_and_link_are_visitors);
 	tcase_add_test(t, a_whole_hello_is_a_client);
 	tcase_add_test(t, bad_clients);
-	tcase_add_test(t, tls_is_refused_at_its_first_byte);
+	tcase_add_test(t, a_client_hello_is_a_visitor);
+	tcase_add_test(t, a_hello_waits_for_what_it_needs);
+	tcase_add_test(t, a_bad_hello_has_an_alert);
 	tcase_add_test(t, bad_requests_have_a_status);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
