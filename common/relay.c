@@ -258,23 +258,6 @@ relay_inspect(struct relay *r, enum relay_dir dir)
 }
 
 int
-relay_feed(struct relay *r, enum relay_dir dir, const void *buf, size_t len)
-{
-	struct flow *f = &r->flow[dir];
-	char *rest;
-
-	assert(f->rest_len + len <= RELAY_READ);
-	if (len == 0)
-		return 0;
-	if ((rest = realloc(f->rest, f->rest_len + len)) == NULL)
-		return -1;
-	memcpy(rest + f->rest_len, buf, len);
-	f->rest = rest;
-	f->rest_len += len;
-	return 0;
-}
-
-int
 relay_start(struct relay *r)
 {
 	/* Both get an event at once: it says what the kernel has. */

@@ -117,10 +117,6 @@ struct relay *relay_new(
 /* Puts a direction under inspection from the next byte read on. */
 void relay_inspect(struct relay *, enum relay_dir);
 
-/* Bytes that were read from the source before there was a relay; at most
- * RELAY_READ, copied, before relay_start(). -1 if there is no memory. */
-int relay_feed(struct relay *, enum relay_dir, const void *, size_t);
-
 /* Starts; moves what can be moved in the next turn of the loop, so done() is
  * never called from here. -1 if the events cannot be added. */
 int relay_start(struct relay *);

@@ -88,20 +88,6 @@ START_TEST(freed_when_stuck)
 }
 END_TEST
 
-START_TEST(fed)
-{
-	make(_i);
-	ck_assert_int_eq(relay_feed(relay, RELAY_A_TO_B, "one ", 4), 0);
-	ck_assert_int_eq(relay_feed(relay, RELAY_A_TO_B, "two ", 4), 0);
-	ck_assert_int_eq(relay_feed(relay, RELAY_B_TO_A, "back", 4), 0);
-	ck_assert(!relay_is_empty(relay, RELAY_A_TO_B));
-	say(near_fd, "three");
-	start();
-	hear(far_fd, "one two three");
-	hear(near_fd, "back");
-}
-END_TEST
-
 /* One turn moves so much and no more; the rest follows without an event. */
 START_TEST(turns_are_limited)
 {
@@ -312,7 +298,6 @@ bytes_case(void)
 	ADD(tc, bulk_both_ways);
 	ADD(tc, slow_reader);
 	ADD(tc, freed_when_stuck);
-	ADD(tc, fed);
 	ADD(tc, idle);
 	tcase_add_loop_test(tc, turns_are_limited, 0, 1);
 	tcase_add_loop_test(tc, turns_are_limited, 2, 3);

@@ -14,11 +14,6 @@ service = lt.Service()
 client = lt.Client(server, service, name="demo")
 
 
-def metrics():
-    page = lt.get(server, f"localhost:{server.port}", "/meta/metrics")
-    return {m["name"]: m["value"] for m in page.json()}
-
-
 def burst(n):
     """Visitors who are all there before the first is served, so that every
     worker has some to accept."""
@@ -30,10 +25,10 @@ def burst(n):
         visitor.close()
 
 
-before = metrics()
+before = server.metrics()
 for _ in range(VISITS // 40):
     burst(40)
-after = lt.wait_until(lambda: (m := metrics())["joined"] == 0 and m)
+after = lt.wait_until(lambda: (m := server.metrics())["joined"] == 0 and m)
 assert after["visitors"] - before["visitors"] == VISITS
 handed_out = after["handed_out"] - before["handed_out"]
 handed_in = after["handed_in"] - before["handed_in"]

@@ -186,8 +186,7 @@ full = lt.Server(options={"queue-limit": 1, "queue-timeout": 600,
 control, _ = ltp02.open_control(full.address, "demo")
 with lt.Visitor(full) as first:
     first.send(lt.request(full.host("demo")))
-    lt.wait_until(lambda: {"name": "queued", "value": 1} in lt.get(
-        full, f"localhost:{full.port}", "/meta/metrics").json())
+    lt.wait_until(lambda: full.metrics()["queued"] == 1)
     check_ways(503, send_ways(full, full.host("demo")))
 control.close()
 

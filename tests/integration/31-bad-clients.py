@@ -96,8 +96,7 @@ for name in ["demo", "old"] * 50:
 
 
 def idle():
-    page = lt.get(server, f"localhost:{server.port}", "/meta/metrics")
-    return {m["name"]: m["value"] for m in page.json()}["idle"]
+    return server.metrics()["idle"]
 
 
 def fds():

@@ -15,8 +15,7 @@ service, second = lt.Service("first"), lt.Service("second")
 
 
 def metric(name, of=server):
-    page = lt.get(of, f"localhost:{of.port}", "/meta/metrics")
-    return {m["name"]: m["value"] for m in page.json()}[name]
+    return of.metrics()[name]
 
 
 def refused(code, *args, **kwargs):

@@ -33,16 +33,11 @@ def visit(i):
         assert lt.get(server, "demo").body == b"hi"
 
 
-def metrics():
-    page = lt.get(server, f"localhost:{server.port}", "/meta/metrics")
-    return {m["name"]: m["value"] for m in page.json()}
-
-
 def quiet():
     """The gauges once nobody is served."""
     names = ("tunnels", "sessions", "half_made", "parked", "queued", "idle",
              "joined")
-    return {name: metrics()[name] for name in names}
+    return {name: server.metrics()[name] for name in names}
 
 
 pids = [server.pid, client.pid, *server.workers()]

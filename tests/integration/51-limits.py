@@ -12,11 +12,6 @@ import lt
 import ltp02
 
 
-def metrics():
-    page = lt.get(server, f"localhost:{server.port}", "/meta/metrics")
-    return {m["name"]: m["value"] for m in page.json()}
-
-
 server = lt.Server(workers=2, options={"queue-timeout": 2})
 service = lt.Service()
 client = lt.Client(server, service, name="demo")
@@ -63,7 +58,7 @@ if not lt.under_sanitizer():
 half = [lt.Visitor(server) for _ in range(20)]
 for visitor in half:
     visitor.send("GET / HTTP/1.1\r\nHo")
-lt.wait_until(lambda: metrics()["half_made"] == len(half))
+lt.wait_until(lambda: server.metrics()["half_made"] == len(half))
 for visitor in half:
     visitor.reset()
-lt.wait_until(lambda: metrics()["half_made"] == 0, timeout=8)
+lt.wait_until(lambda: server.metrics()["half_made"] == 0, timeout=8)

@@ -188,39 +188,23 @@ def stop_traffic(threads):
 
 # --- the processes ----------------------------------------------------------
 
-def metrics():
-    page = lt.get(server, f"localhost:{server.port}", "/meta/metrics")
-    return {m["name"]: m["value"] for m in page.json()}
-
-
-def links(pid):
-    """What the descriptors of a process are. Pipes may stay in their pool."""
-    found = []
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
-        except FileNotFoundError:
-            pass
-    return [link for link in found if not link.startswith("pipe:")]
-
-
 def wait_rest():
     """Waits until nobody is served any more, and all are well."""
     rest = {"workers": 4, "tunnels": 2, "sessions": 2, "half_made": 0,
             "parked": 0, "queued": 0, "idle": 20, "joined": 0}
-    lt.wait_until(lambda: rest.items() <= metrics().items(), 60,
-                  what=f"{metrics()} has {rest}")
+    lt.wait_until(lambda: rest.items() <= server.metrics().items(), 60,
+                  what=f"{server.metrics()} has {rest}")
 
 
 def in_use():
     """Descriptors: of the master, the clients and all workers together."""
-    return [len(links(p.pid)) for p in (server, *clients)] + [
-        sum(len(links(pid)) for pid in server.workers())]
+    return [len(lt.links(p.pid)) for p in (server, *clients)] + [
+        sum(len(lt.links(pid)) for pid in server.workers())]
 
 
 def visitors_of(pid):
     """The ports of the visitors whose connections a process holds."""
-    held = {int(link[8:-1]) for link in links(pid)
+    held = {int(link[8:-1]) for link in lt.links(pid)
             if link.startswith("socket:")}
     with open("/proc/net/tcp", encoding="ascii") as f:
         rows = [line.split() for line in f][1:]
@@ -241,7 +225,7 @@ def kill_one(pid):
     os.kill(pid, lt.SIGKILL)
     lt.wait_until(lambda: pid not in server.workers()
                   and len(set(server.workers()) - others) == 1)
-    lt.wait_until(lambda: metrics()["workers"] == 4)
+    lt.wait_until(lambda: server.metrics()["workers"] == 4)
 
 
 def owners(tunnel):

@@ -367,27 +367,11 @@ def neighbour():
 
 # --- what happens -----------------------------------------------------------
 
-def metrics():
-    page = lt.get(server, f"localhost:{server.port}", "/meta/metrics")
-    return {m["name"]: m["value"] for m in page.json()}
-
-
-def links(pid):
-    """How many descriptors a process has. Pipes may stay in their pool."""
-    found = []
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
-        except FileNotFoundError:
-            pass
-    return len([link for link in found if not link.startswith("pipe:")])
-
-
 def wait_rest():
     rest = {"workers": 3, "tunnels": 1, "sessions": 1, "half_made": 0,
             "parked": 0, "queued": 0, "idle": 10, "joined": 0}
-    lt.wait_until(lambda: rest.items() <= metrics().items(), 60,
-                  what=f"{metrics()} has {rest}")
+    lt.wait_until(lambda: rest.items() <= server.metrics().items(), 60,
+                  what=f"{server.metrics()} has {rest}")
 
 
 def over():
@@ -418,7 +402,7 @@ for _ in range(20):
     assert lt.get(server, "calm").status == 200
 wait_rest()
 pids = [server.pid, calm.pid, *server.workers()]
-before = [links(pid) for pid in pids]
+before = [len(lt.links(pid)) for pid in pids]
 
 deadline = time.monotonic() + SECONDS
 threads = [threading.Thread(target=live_old, args=(name,))
@@ -439,12 +423,12 @@ assert done["old"] > OLD and done["calm"] > SECONDS and done[200] > 100
 wait_rest()
 assert [server.pid, calm.pid, *server.workers()] == pids
 assert "lost the server" not in calm.log(), calm.log()
-lt.wait_until(lambda: [links(pid) for pid in pids] == before,
-              what=f"{[links(pid) for pid in pids]} is {before}")
+lt.wait_until(lambda: [len(lt.links(pid)) for pid in pids] == before,
+              what=f"{[len(lt.links(pid)) for pid in pids]} is {before}")
 if not lt.under_sanitizer():
     for pid, used in zip(pids, memory):
         assert lt.rss(pid) < used + ROOM, (pid, lt.rss(pid), used)
-counts = metrics()
+counts = server.metrics()
 assert counts["handed_out"] == counts["handed_in"] > 0, counts
 assert " error: " not in server.log()
 # All names are free.

@@ -162,6 +162,17 @@ def fd_count(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def links(pid):
+    """What the descriptors of a process are. Pipes may stay in their pool."""
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:
+            pass
+    return [link for link in found if not link.startswith("pipe:")]
+
+
 def rss(pid):
     """Resident memory in bytes."""
     with open(f"/proc/{pid}/statm", encoding="ascii") as f:
@@ -344,6 +355,11 @@ class Server(Program):
     def host(self, name):
         """The Host of a tunnel, as a visitor sends it."""
         return f"{name}.{self.domain}:{self.port}"
+
+    def metrics(self):
+        """The counters and gauges of /meta/metrics, by name."""
+        page = get(self, f"{self.domain}:{self.port}", "/meta/metrics")
+        return {m["name"]: m["value"] for m in page.json()}
 
     def workers(self):
         """The process ids of its workers."""
