@@ -209,7 +209,7 @@ decide(struct claim_book *b, uint32_t worker, const struct channel_claim *claim,
 	struct registry_tunnel tunnel;
 
 	if (registry_find_session(b->registry, claim->session, session) &&
-	    has_secret(session, claim))
+	    has_secret(session, claim) && session->kind == claim->kind)
 		return resume(b, worker, claim, session);
 	if (!ltp_name(claim->name, name))
 		return CHANNEL_TAKEN_NAME;

@@ -15,6 +15,7 @@
 #include "common/relay.h"
 #include "server/account.h"
 #include "server/pages.h"
+#include "server/serve.h"
 #include "server/visitor.h"
 #include "server/worker.h"
 
@@ -81,23 +82,23 @@ close_with_reset(struct join *j, struct conn *whom, const char *why)
 	join_close(j, 0, why);
 }
 
-/* Ends the visitor with a page in place of the answer that will not come;
- * with a reset if the bytes are none of ours to understand.
- * The relay goes first: it still has events on the descriptor. */
+/* Ends a visitor who has had no byte of an answer with a page, or an alert if
+ * he speaks TLS. The relay goes first: it still has events on the descriptor.
+ */
 static void
 close_with_page(struct join *j, int status, const char *why)
 {
-	struct pages *pages = j->worker->pages;
 	bool html = j->inspector.wants_html, is_head = j->inspector.is_head;
-	struct conn visitor;
+	bool is_tls = j->kind == REGISTRY_TLS;
+	struct worker *w = j->worker;
+	struct conn visitor = conn_take(&j->visitor);
 
-	if (j->kind != REGISTRY_HTTP) {
-		close_with_reset(j, &j->visitor, why);
-		return;
-	}
-	visitor = conn_take(&j->visitor);
-	join_close(j, status, why);
-	pages_error_read(pages, &visitor.fd, status, why, html, is_head);
+	join_close(j, is_tls ? 0 : status, why);
+	if (is_tls)
+		serve_alert(w, &visitor, HELLO_INTERNAL_ERROR);
+	else
+		pages_error_read(
+		    w->pages, &visitor.fd, status, why, html, is_head);
 }
 
 /* Ends the visitor gently, whatever he has still to say. */

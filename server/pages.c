@@ -474,6 +474,9 @@ pages_to_https(struct pages *p, struct conn *conn)
 		pages_error(p, conn, 400, "the request could not be read");
 		return;
 	}
+	/* OPTIONS * is about the server as a whole and has no path. */
+	if (head.path.at[0] == '*')
+		head.path.len = 0;
 	if (port != HTTPS_PORT)
 		snprintf(suffix, sizeof(suffix), ":%u", (unsigned)port);
 	snprintf(extra, sizeof(extra), "Location: https://%s%s%.*s\r\n",

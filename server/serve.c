@@ -49,9 +49,8 @@ say_route(const struct conn *conn, const char *kind, const char *tunnel,
 	    (unsigned)conn->hops, where);
 }
 
-/* A TLS alert, as a visitor gets it who cannot be served (RFC 8446, 6.2). */
-static void
-send_alert(struct worker *w, struct conn *conn, enum hello_alert alert)
+void
+serve_alert(struct worker *w, struct conn *conn, enum hello_alert alert)
 {
 	const uint8_t record[] = { 21, 3, 1, 0, 2, 2, (uint8_t)alert };
 
@@ -82,7 +81,7 @@ serve_refused(struct worker *w, struct conn *conn, const char *tunnel,
 	account_visitor(&a);
 	counter_add(&w->count->refused, 1);
 	if (is_tls)
-		send_alert(w, conn, alert_of(status));
+		serve_alert(w, conn, alert_of(status));
 	else
 		pages_error(w->pages, conn, status, why);
 }
@@ -99,7 +98,7 @@ serve_bad_tls(struct worker *w, struct conn *conn, enum hello_alert alert,
 
 	account_visitor(&a);
 	counter_add(&w->count->refused, 1);
-	send_alert(w, conn, alert);
+	serve_alert(w, conn, alert);
 }
 
 void
@@ -144,14 +143,24 @@ fits(struct worker *w, struct conn *conn, const char *name,
     enum registry_kind kind)
 {
 	bool is_tls = conn->language == CONN_TLS;
+	struct account a = {
+		.tunnel = name,
+		.visitor = conn->peer,
+		.accepted_ms = conn->accepted_ms,
+		.status = 308,
+		.reason = "sent to the https URL",
+	};
 
 	if (is_tls == (kind == REGISTRY_TLS))
 		return true;
-	if (is_tls)
+	if (is_tls) {
 		serve_refused(
 		    w, conn, name, 404, "this tunnel is not served over TLS");
-	else
+	} else {
+		account_visitor(&a);
+		counter_add(&w->count->refused, 1);
 		pages_to_https(w->pages, conn);
+	}
 	return false;
 }
 

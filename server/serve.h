@@ -36,6 +36,10 @@ void serve_refused(struct worker *, struct conn *, const char *tunnel,
 void serve_bad_tls(
     struct worker *, struct conn *, enum hello_alert, const char *why);
 
+/* Ends a TLS visitor who has had no byte yet with an alert (RFC 8446, section
+ * 6.2). Nothing is logged. */
+void serve_alert(struct worker *, struct conn *, enum hello_alert);
+
 /* A client that speaks no LTP, as far as it can be understood. */
 void serve_bad_client(struct worker *, struct conn *, const char *why);
 

@@ -89,6 +89,28 @@ assert page.status == 308, page.status
 assert page.header("Location") == \
     f"https://demo.localhost:{server.port}/x?y=1", page.headers
 
+assert lt.wait_until(lambda: server.log().count("status=308")) == 1
+page = lt.get(server, "demo", "*", method="OPTIONS")
+assert page.header("Location") == f"https://demo.localhost:{server.port}"
+
+# A session that falls silent: who has had no byte of an answer is told so.
+silent = lt.Server(options={"heartbeat": 1})
+deaf = lt.Listener(lambda conn: lt.wait_until(lambda: over.is_set()))
+over = threading.Event()
+sleeper = lt.Client(silent, deaf.port, name="demo", kind="tls")
+with socket.create_connection(silent.address, lt.PATIENCE) as raw:
+    talk = anybody.wrap_bio(ssl.MemoryBIO(), hello := ssl.MemoryBIO(),
+                            server_hostname="demo.localhost")
+    try:
+        talk.do_handshake()
+    except ssl.SSLWantReadError:
+        raw.sendall(hello.read())
+    lt.wait_until(lambda: silent.metrics()["joined"] == 1)
+    sleeper.signal(lt.signal.SIGSTOP)
+    assert raw.recv(100) == b"\x15\x03\x01\x00\x02\x02\x50"
+sleeper.signal(lt.signal.SIGCONT)
+over.set()
+
 # The local service is down: the visitor is closed, nothing else.
 secure.close()
 try:

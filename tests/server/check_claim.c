@@ -241,11 +241,15 @@ START_TEST(secret_resumes_a_live_session)
 	offer(9);
 	ask(4, CHANNEL_TAKEN_NAME);
 
-	/* A tunnel never becomes one of another kind. */
+	/* A tunnel never becomes one of another kind; another name is free to
+	 * be one, whatever session is named. */
 	prepare("demo", 9);
+	strcpy(claim.session, c.label);
 	offer(1);
 	claim.kind = REGISTRY_TLS;
 	ask(4, CHANNEL_TAKEN_NAME);
+	strcpy(claim.name, "other");
+	ask(4, CHANNEL_GRANTED);
 }
 END_TEST
 
