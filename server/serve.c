@@ -164,12 +164,26 @@ fits(struct worker *w, struct conn *conn, const char *name,
 	return false;
 }
 
+/* To the worker that the route leads to. */
+static void
+hand_over(struct worker *w, struct conn *conn, enum inbox_kind kind,
+    const struct route *r)
+{
+	struct inbox_msg msg = {
+		.kind = kind,
+		.tunnel = r->tunnel,
+		.session = r->session,
+		.conn = conn_take(conn),
+	};
+
+	handover_send(w, r->worker, &msg);
+}
+
 /* Where a visitor of this tunnel goes. */
 void
 serve_tunnel(struct worker *w, struct conn *conn, const char *name)
 {
 	struct route r = route_visitor(w->registry, name);
-	struct inbox_msg msg = { .kind = INBOX_VISITOR };
 	struct session *s;
 
 	if (r.where == ROUTE_NONE) {
@@ -182,10 +196,7 @@ serve_tunnel(struct worker *w, struct conn *conn, const char *name)
 		return;
 	if (r.where == ROUTE_WORKER && r.worker != w->slot) {
 		say_route(conn, "visitor", name, NULL, r.worker);
-		msg.tunnel = r.tunnel;
-		msg.session = r.session;
-		msg.conn = conn_take(conn);
-		handover_send(w, r.worker, &msg);
+		hand_over(w, conn, INBOX_VISITOR, &r);
 		return;
 	}
 	/* A session of ours that we do not have is about to come: the
@@ -254,15 +265,11 @@ serve_proxy(struct worker *w, struct conn *conn, const struct ltp_message *m,
     size_t hello_len)
 {
 	struct route r = route_proxy(w->registry, m);
-	struct inbox_msg msg = { .kind = INBOX_PROXY };
 	struct session *s = NULL;
 
 	if (r.where == ROUTE_WORKER && r.worker != w->slot) {
 		say_route(conn, "proxy", m->name, NULL, r.worker);
-		msg.tunnel = r.tunnel;
-		msg.session = r.session;
-		msg.conn = conn_take(conn);
-		handover_send(w, r.worker, &msg);
+		hand_over(w, conn, INBOX_PROXY, &r);
 		return;
 	}
 	if (r.where == ROUTE_WORKER)
@@ -282,17 +289,13 @@ serve_control(struct worker *w, struct conn *conn, const struct ltp_message *m,
     size_t hello_len)
 {
 	struct route r = route_control(w->registry, w->counters, w->slot, m);
-	struct inbox_msg msg = { .kind = INBOX_CONTROL };
 	bool is_resumed = r.session.generation != 0;
 
 	/* Whoever was chosen once keeps it: the choice would go on for ever
 	 * while loads change. */
 	if (r.worker != w->slot && (is_resumed || conn->hops == 0)) {
 		say_route(conn, "control", m->name, NULL, r.worker);
-		msg.tunnel = r.tunnel;
-		msg.session = r.session;
-		msg.conn = conn_take(conn);
-		handover_send(w, r.worker, &msg);
+		hand_over(w, conn, INBOX_CONTROL, &r);
 		return;
 	}
 	say_route(conn, "control", m->name, "here", 0);
