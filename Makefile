@@ -34,7 +34,7 @@ SAN ?=
 # --- sources ---------------------------------------------------------------
 
 COMMON := clock drain fdpass flow follow hello http limit log ltp net page pipe \
-	relay stdfds
+	relay stdfds stream tls tls_context
 SERVER := account arrival channel claim classify config conn control counters \
 	deadline handover inbox join listener master names pages park pool \
 	queue registry room route serve session table visitor worker
@@ -58,7 +58,7 @@ RUN_REPLAY := $(foreach f,$(FUZZ),"$(O)/tests/fuzz/replay_$f tests/fuzz/corpus/$
 
 # --- libraries -------------------------------------------------------------
 
-PKGS_COMMON := libevent_core jansson libcrypto
+PKGS_COMMON := libevent_core libevent_openssl jansson libssl libcrypto
 PKGS_SERVER := $(PKGS_COMMON) libconfuse
 PKGS_CLIENT := $(PKGS_COMMON) libevent_extra libconfuse
 PKGS        := $(sort $(PKGS_SERVER) $(PKGS_CLIENT))

@@ -19,8 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "client/client.h"
 #include "client/local.h"
@@ -33,6 +31,7 @@
 #include "common/ltp.h"
 #include "common/net.h"
 #include "common/relay.h"
+#include "common/stream.h"
 
 #define CONNECT_TIMEOUT_MS 10000
 #define REFUSE_TIMEOUT_MS  2000 /* for the head of a request without service */
@@ -52,8 +51,8 @@ struct proxy {
 	struct event event;	 /* IDLE, REFUSE; LOCAL: waiting for room */
 	uint64_t joined_ms;	 /* when the visitor came */
 	uint64_t number;	 /* of the visitor; 0: none yet */
-	int fd;			 /* to the server */
-	int local;		 /* to the local service */
+	struct stream stream;	 /* to the server */
+	struct stream local;	 /* to the local service */
 	struct relay *relay;	 /* JOINED */
 	struct request *request; /* JOINED, if somebody wants to look */
 	int error;		 /* REFUSE: why there is no local service */
@@ -70,7 +69,7 @@ proxy_end(struct proxy *proxy, const char *why)
 static int
 watch(struct proxy *proxy, event_callback_fn fn, const struct timeval *timeout)
 {
-	event_assign(&proxy->event, proxy->client->base, proxy->fd,
+	event_assign(&proxy->event, proxy->client->base, proxy->stream.fd,
 	    EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, fn, proxy);
 	return event_add(&proxy->event, timeout);
 }
@@ -125,15 +124,12 @@ refuse(struct proxy *proxy, const char *head, size_t len)
 	struct dial_result failure = { .error = proxy->error,
 		.why = proxy->why };
 	struct evbuffer *page = evbuffer_new();
-	int fd = proxy->fd;
 
 	event_del(&proxy->event);
 	if (page != NULL &&
-	    local_page(proxy->client, &failure, head, len, page) == 0) {
-		proxy->fd = -1;
-		drain_start(proxy->client->drains, fd,
+	    local_page(proxy->client, &failure, head, len, page) == 0)
+		drain_start(proxy->client->drains, &proxy->stream,
 		    evbuffer_pullup(page, -1), evbuffer_get_length(page));
-	}
 	if (page != NULL)
 		evbuffer_free(page);
 	proxy_end(proxy, NULL);
@@ -146,8 +142,9 @@ refuse_cb(int fd, short what, void *arg)
 	struct proxy *proxy = arg;
 	char buf[HTTP_HEAD_MAX];
 	struct http_head head;
-	ssize_t n = recv(fd, buf, sizeof(buf), MSG_PEEK);
+	ssize_t n = stream_peek(&proxy->stream, buf, sizeof(buf));
 
+	(void)fd;
 	if (n == -1 && errno != EAGAIN) {
 		proxy_end(proxy, NULL);
 		return;
@@ -218,9 +215,9 @@ relay_done(void *arg, enum relay_end end)
 
 	tell_end(proxy, words[end]);
 	if (end == RELAY_END_RESET_A || end == RELAY_END_NO_MEMORY)
-		net_reset_on_close(proxy->local);
+		net_reset_on_close(proxy->local.fd);
 	if (end == RELAY_END_RESET_B || end == RELAY_END_NO_MEMORY)
-		net_reset_on_close(proxy->fd);
+		net_reset_on_close(proxy->stream.fd);
 	proxy_end(proxy, NULL);
 }
 
@@ -231,8 +228,8 @@ join(struct proxy *proxy)
 	static const struct relay_ops ops = { inspect, relay_done };
 	const struct client *client = proxy->client;
 
-	proxy->relay =
-	    relay_new(client->relays, proxy->fd, proxy->local, &ops, proxy);
+	proxy->relay = relay_new(
+	    client->relays, &proxy->stream, &proxy->local, &ops, proxy);
 	if (proxy->relay == NULL)
 		return -1;
 	if (request_is_wanted(client->options)) {
@@ -276,7 +273,7 @@ local_cb(void *arg, const struct dial_result *to)
 
 	proxy->dial = NULL;
 	if (to->fd != -1) {
-		proxy->local = to->fd;
+		proxy->local.fd = to->fd;
 		tell_joined(proxy, to);
 		if (join(proxy) == -1) {
 			tell_end(proxy, "out of memory");
@@ -320,7 +317,7 @@ take_reply(struct proxy *proxy, const char *json, size_t len)
 		return;
 	}
 	event_del(&proxy->event);
-	net_user_timeout(proxy->fd, 0);
+	net_user_timeout(proxy->stream.fd, 0);
 	proxy->joined_ms = clock_ms();
 	proxy->number = ++proxy->client->visitors;
 	tell_visitor(proxy, message.peer);
@@ -335,8 +332,9 @@ idle_cb(int fd, short what, void *arg)
 	struct proxy *proxy = arg;
 	char buf[PEEK_MAX];
 	size_t len;
-	ssize_t n = recv(fd, buf, sizeof(buf), MSG_PEEK);
+	ssize_t n = stream_peek(&proxy->stream, buf, sizeof(buf));
 
+	(void)fd;
 	if (n == -1 && errno == EAGAIN)
 		return;
 	if (n <= 0) {
@@ -353,7 +351,7 @@ idle_cb(int fd, short what, void *arg)
 		proxy_end(proxy, "the server does not speak LTP");
 		break;
 	case LTP_OK:
-		recv(fd, buf, 4 + len, 0); /* all of it was just seen there */
+		stream_skip(&proxy->stream, 4 + len);
 		take_reply(proxy, buf + 4, len);
 		break;
 	}
@@ -369,10 +367,10 @@ connected_cb(void *arg, const struct dial_result *to)
 		proxy_end(proxy, to->why);
 		return;
 	}
-	proxy->fd = to->fd;
-	net_user_timeout(proxy->fd, USER_TIMEOUT_MS);
+	proxy->stream.fd = to->fd;
+	net_user_timeout(proxy->stream.fd, USER_TIMEOUT_MS);
 	/* A new socket takes a few hundred bytes whole, or is dead. */
-	if (send(proxy->fd, proxy->hello, proxy->hello_len, MSG_NOSIGNAL) !=
+	if (stream_write(&proxy->stream, proxy->hello, proxy->hello_len) !=
 		(ssize_t)proxy->hello_len ||
 	    watch(proxy, idle_cb, NULL) == -1)
 		proxy_end(proxy, "the request could not be sent");
@@ -392,8 +390,7 @@ proxy_start(struct client *client, const struct net_addr *addr,
 	proxy->arg = arg;
 	proxy->hello = hello;
 	proxy->hello_len = len;
-	proxy->fd = -1;
-	proxy->local = -1;
+	proxy->stream = proxy->local = (struct stream)STREAM_NONE;
 	proxy->dial = dial_start(client->base, &to, connected_cb, proxy);
 	if (proxy->dial == NULL) {
 		free(proxy);
@@ -415,9 +412,7 @@ proxy_free(struct proxy **proxyp)
 		event_del(&proxy->event);
 	relay_free(proxy->relay);
 	request_free(proxy->request);
-	if (proxy->fd != -1)
-		close(proxy->fd);
-	if (proxy->local != -1)
-		close(proxy->local);
+	stream_close(&proxy->stream);
+	stream_close(&proxy->local);
 	free(proxy);
 }

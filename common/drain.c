@@ -15,12 +15,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
 #include "common/clock.h"
+#include "common/stream.h"
 
 #define CHUNK 16384
 
@@ -28,7 +28,7 @@ struct drain {
 	LIST_ENTRY(drain) link;
 	struct drain_set *set;
 	struct event ev;
-	int fd;
+	struct stream stream;
 	bool has_ended; /* the peer has sent its end of file */
 	uint64_t deadline_ms;
 	size_t room; /* how many bytes may still be thrown away */
@@ -67,7 +67,7 @@ end(struct drain *d)
 	LIST_REMOVE(d, link);
 	d->set->count--;
 	event_del(&d->ev);
-	close(d->fd);
+	stream_close(&d->stream);
 	free(d);
 }
 
@@ -85,16 +85,17 @@ drain_set_free(struct drain_set *set)
 
 /* Writes what it can. The number of bytes, or -1 if the peer is gone. */
 static ssize_t
-say(int fd, const char *text, size_t len)
+say(const struct stream *stream, const char *text, size_t len)
 {
 	ssize_t n = 0;
 
 	if (len > 0)
-		n = send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = stream_write(stream, text, len);
 	if (n == -1 && errno == EAGAIN)
 		n = 0;
-	if (n == (ssize_t)len)
-		shutdown(fd, SHUT_WR);
+	/* A peer who leaves no room for close_notify does without. */
+	if (n == (ssize_t)len && stream_shutdown(stream) == -1)
+		shutdown(stream->fd, SHUT_WR);
 	return n;
 }
 
@@ -111,17 +112,18 @@ wait_on(struct drain *d)
 		what |= EV_WRITE;
 	if (what == 0 || d->room == 0)
 		return false;
-	event_assign(&d->ev, d->set->base, d->fd, what, drain_cb, d);
+	event_assign(&d->ev, d->set->base, d->stream.fd, what, drain_cb, d);
 	return event_add(&d->ev, &tv) == 0;
 }
 
-/* Throws one piece away; false if the peer is gone. */
+/* Throws one piece away, as it comes from the socket; false if the peer is
+ * gone. */
 static bool
 discard(struct drain *d)
 {
 	char chunk[CHUNK];
 	size_t want = d->room < CHUNK ? d->room : CHUNK;
-	ssize_t n = recv(d->fd, chunk, want, MSG_DONTWAIT);
+	ssize_t n = recv(d->stream.fd, chunk, want, MSG_DONTWAIT);
 
 	if (n == -1)
 		return errno == EAGAIN;
@@ -136,8 +138,9 @@ drain_cb(evutil_socket_t fd, short what, void *arg)
 	struct drain *d = arg;
 	ssize_t n = 0;
 
+	(void)fd;
 	if (d->sent < d->len)
-		n = say(fd, d->text + d->sent, d->len - d->sent);
+		n = say(&d->stream, d->text + d->sent, d->len - d->sent);
 	if (n > 0)
 		d->sent += (size_t)n;
 	if (n == -1 || (what & EV_TIMEOUT) != 0 ||
@@ -147,14 +150,14 @@ drain_cb(evutil_socket_t fd, short what, void *arg)
 
 /* Takes the connection into the set, with what could not be said yet. */
 static bool
-take(struct drain_set *set, int fd, const char *text, size_t len)
+take(struct drain_set *set, struct stream *stream, const char *text, size_t len)
 {
 	struct drain *d;
 
 	if (set->count >= set->max || (d = calloc(1, sizeof(*d) + len)) == NULL)
 		return false;
 	d->set = set;
-	d->fd = fd;
+	d->stream = *stream;
 	d->deadline_ms = clock_ms() + DRAIN_MS;
 	d->room = DRAIN_BYTES;
 	d->len = len;
@@ -164,23 +167,25 @@ take(struct drain_set *set, int fd, const char *text, size_t len)
 		free(d);
 		return false;
 	}
+	(void)stream_take(stream);
 	LIST_INSERT_HEAD(&set->list, d, link);
 	set->count++;
 	return true;
 }
 
 void
-drain_start(struct drain_set *set, int fd, const void *text, size_t len)
+drain_start(
+    struct drain_set *set, struct stream *stream, const void *text, size_t len)
 {
 	const struct linger gentle = { .l_onoff = 0 };
 	const char *rest = len > 0 ? text : "";
 	ssize_t n;
 
 	/* Whoever had it before may have wanted a reset. */
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &gentle, sizeof(gentle));
-	n = say(fd, rest, len);
-	if (n == -1 || !take(set, fd, rest + n, len - (size_t)n))
-		close(fd);
+	setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &gentle, sizeof(gentle));
+	n = say(stream, rest, len);
+	if (n == -1 || !take(set, stream, rest + n, len - (size_t)n))
+		stream_close(stream);
 }
 
 size_t

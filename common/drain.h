@@ -15,6 +15,7 @@
 
 struct drain_set;
 struct event_base;
+struct stream;
 
 #define DRAIN_MS    2000
 #define DRAIN_BYTES (1024 * 1024)
@@ -24,9 +25,10 @@ struct drain_set *drain_set_new(struct event_base *, size_t max);
 /* Closes what is left in it. NULL is fine. */
 void drain_set_free(struct drain_set *);
 
-/* Takes over `fd`, a non-blocking stream socket without events. `text` is
+/* Takes the stream, whose socket is non-blocking and without events. `text` is
  * copied; len 0 if there is nothing to say. */
-void drain_start(struct drain_set *, int fd, const void *text, size_t len);
+void drain_start(
+    struct drain_set *, struct stream *, const void *text, size_t len);
 
 /* How many are draining now. */
 size_t drain_count(const struct drain_set *);

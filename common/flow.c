@@ -31,6 +31,10 @@
 
 #include <event2/buffer.h>
 
+#include "common/tls.h"
+
+/* What TLS takes at once; it must be shown the same again after EAGAIN. */
+#define TLS_PIECE  16384
 #define TURN_BYTES (256 * 1024) /* before others come */
 
 /* --- what is due for a destination --------------------------------------- */
@@ -88,6 +92,34 @@ flow_cut(struct relay *r, struct flow *f)
 	f->state = FLOW_OVER;
 }
 
+static bool
+is_plain(const struct flow *f)
+{
+	return f->src->stream.tls == NULL && f->dst->stream.tls == NULL;
+}
+
+/* Writes some of what is due; see write(2). */
+static ssize_t
+write_due(struct flow *f)
+{
+	size_t len = due(f);
+	const void *at;
+	ssize_t n;
+
+	if (f->dst->stream.tls == NULL)
+		return evbuffer_write(f->out, f->dst->stream.fd);
+	if (len > TLS_PIECE)
+		len = TLS_PIECE;
+	if ((at = evbuffer_pullup(f->out, (ssize_t)len)) == NULL) {
+		errno = ENOMEM;
+		return -1;
+	}
+	n = stream_write(&f->dst->stream, at, len);
+	if (n > 0)
+		evbuffer_drain(f->out, (size_t)n);
+	return n;
+}
+
 /* Books what a write to the destination gave: a count, or -1 and errno. */
 static void
 wrote(struct relay *r, struct flow *f, ssize_t n)
@@ -109,14 +141,14 @@ deliver(struct relay *r, struct flow *f)
 	while (due(f) > 0) {
 		if (!f->dst->is_writable)
 			return false;
-		wrote(r, f, evbuffer_write(f->out, f->dst->fd));
+		wrote(r, f, write_due(f));
 	}
 	release_out(r, f);
 	while (f->pipe.len > 0) {
 		if (!f->dst->is_writable)
 			return false;
-		n = splice(f->pipe.rd, NULL, f->dst->fd, NULL, f->pipe.len,
-		    SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+		n = splice(f->pipe.rd, NULL, f->dst->stream.fd, NULL,
+		    f->pipe.len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 		if (n > 0)
 			f->pipe.len -= (size_t)n;
 		wrote(r, f, n);
@@ -131,7 +163,7 @@ pass(struct relay *r, struct flow *f, const char *buf, size_t len)
 	ssize_t n = 0;
 
 	if (due(f) == 0 && f->dst->is_writable) {
-		n = write(f->dst->fd, buf, len);
+		n = stream_write(&f->dst->stream, buf, len);
 		wrote(r, f, n);
 		if (f->state == FLOW_OVER || n == (ssize_t)len)
 			return;
@@ -171,20 +203,27 @@ pass_opaque(struct relay *r, struct flow *f, struct span *in)
 	skip(in, n);
 }
 
-/* Asks the inspector about what was read, and does as it says. */
-static void
-ask(struct relay *r, struct flow *f, struct span *in, bool is_eof)
+/* What an inspector is asked about: bytes, the end of file, an end that TLS has
+ * not confirmed. */
+enum flow_ask { FLOW_ASK_BYTES, FLOW_ASK_EOF, FLOW_ASK_CUT };
+
+/* Asks the inspector about what was read, and does as it says; true if it says
+ * that nothing is missing. */
+static bool
+ask(struct relay *r, struct flow *f, struct span *in, enum flow_ask when)
 {
+	bool is_eof = when != FLOW_ASK_BYTES;
 	struct relay_view v = {
 		.dir = f->dir,
 		.in = in->buf,
 		.len = in->len,
 		.is_eof = is_eof,
+		.is_cut = when == FLOW_ASK_CUT,
 		.out = out_of(r, f),
 	};
 
 	if (v.out == NULL)
-		return;
+		return false;
 	r->ops->inspect(r->arg, &v);
 	assert(v.used <= v.len);
 	assert(is_eof || v.next != RELAY_GO || v.used > 0 || v.opaque > 0);
@@ -202,6 +241,7 @@ ask(struct relay *r, struct flow *f, struct span *in, bool is_eof)
 	} else if (v.next == RELAY_END_NOW) {
 		relay_end_now(r, RELAY_END_INSPECTOR);
 	}
+	return v.is_whole;
 }
 
 /* Sends on what was read, as far as that is allowed; keeps the rest. */
@@ -213,7 +253,7 @@ process(struct relay *r, struct flow *f, struct span in)
 		if (f->opaque > 0)
 			pass_opaque(r, f, &in);
 		else
-			ask(r, f, &in, false);
+			ask(r, f, &in, FLOW_ASK_BYTES);
 	}
 	if (in.len == 0 || f->state == FLOW_OVER || r->is_over)
 		return;
@@ -245,12 +285,23 @@ source_ended(struct relay *r, struct flow *f, bool may_ask)
 	struct span in = { f->rest != NULL ? f->rest : "", f->rest_len };
 
 	if (may_ask && f->opaque != RELAY_ALL)
-		ask(r, f, &in, true);
+		ask(r, f, &in, FLOW_ASK_EOF);
 	if (in.len > 0 && f->state == FLOW_OPEN && !r->is_over)
 		pass(r, f, in.buf, in.len);
 	drop_rest(f);
 	if (f->state == FLOW_OPEN)
 		f->state = FLOW_ENDING;
+}
+
+/* The source ended without close_notify: true if it had said all it would, as
+ * far as the inspector knows. Many programs just close. */
+static bool
+is_whole(struct relay *r, struct flow *f)
+{
+	struct span nothing = { "", 0 };
+
+	return f->opaque == 0 && f->rest_len == 0 &&
+	       ask(r, f, &nothing, FLOW_ASK_CUT);
 }
 
 /* A read gave -1. */
@@ -260,6 +311,10 @@ source_failed(struct relay *r, struct flow *f)
 	if (errno == EAGAIN) {
 		f->src->is_readable = false;
 		f->is_bulk = false;
+		return;
+	}
+	if (errno == TLS_NOT_SHUT && is_whole(r, f)) {
+		source_ended(r, f, false);
 		return;
 	}
 	relay_fail(r, f->src);
@@ -278,7 +333,7 @@ copy(struct relay *r, struct flow *f)
 	ssize_t n;
 
 	assert(old < RELAY_READ);
-	n = read(f->src->fd, buf + old, RELAY_READ);
+	n = stream_read(&f->src->stream, buf + old, RELAY_READ);
 	if (n == -1) {
 		source_failed(r, f);
 	} else if (n == 0) {
@@ -302,7 +357,7 @@ fill_pipe(struct relay *r, struct flow *f)
 {
 	size_t want =
 	    f->opaque < f->pipe.size ? (size_t)f->opaque : f->pipe.size;
-	ssize_t n = splice(f->src->fd, NULL, f->pipe.wr, NULL, want,
+	ssize_t n = splice(f->src->stream.fd, NULL, f->pipe.wr, NULL, want,
 	    SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
 	if (n == 0 || (n == -1 && errno == EINVAL)) {
@@ -317,6 +372,17 @@ fill_pipe(struct relay *r, struct flow *f)
 	if (f->opaque != RELAY_ALL)
 		f->opaque -= (size_t)n;
 	return f->pipe.len > RELAY_READ ? f->pipe.len : RELAY_READ;
+}
+
+/* All was delivered: the destination hears of the end, unless that is a
+ * reset, which the relay passes on. */
+static void
+shut(struct flow *f)
+{
+	if (f->src->has_failed || stream_shutdown(&f->dst->stream) == 0)
+		f->state = FLOW_OVER;
+	else
+		f->dst->is_writable = false;
 }
 
 /* --- a turn --------------------------------------------------------------- */
@@ -335,7 +401,7 @@ flow_pump(struct relay *r, struct flow *f)
 		} else if (moved >= TURN_BYTES) {
 			relay_again(r);
 			break;
-		} else if (f->is_bulk && f->opaque > 0 &&
+		} else if (f->is_bulk && f->opaque > 0 && is_plain(f) &&
 			   (f->pipe.rd != -1 ||
 			       pipe_take(r->env->pipes, &f->pipe))) {
 			moved += fill_pipe(r, f);
@@ -345,11 +411,8 @@ flow_pump(struct relay *r, struct flow *f)
 	}
 	if (f->pipe.len == 0)
 		pipe_put(r->env->pipes, &f->pipe);
-	if (f->state == FLOW_ENDING && flow_is_empty(f)) {
-		if (!f->src->has_failed)
-			shutdown(f->dst->fd, SHUT_WR);
-		f->state = FLOW_OVER;
-	}
+	if (f->state == FLOW_ENDING && flow_is_empty(f))
+		shut(f);
 }
 
 void

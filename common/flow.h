@@ -12,13 +12,14 @@
 
 #include "common/pipe.h"
 #include "common/relay.h"
+#include "common/stream.h"
 
 enum flow_state { FLOW_OPEN, FLOW_HELD, FLOW_ENDING, FLOW_OVER };
 
 /* One connection. */
 struct end {
 	struct event ev;
-	int fd;
+	struct stream stream;
 	bool is_readable; /* until a read says EAGAIN */
 	bool is_writable;
 	bool has_failed; /* reset, or an error: nothing more goes to it */

@@ -162,7 +162,7 @@ may_reset(struct relay *r, const struct end *survivor)
 	const struct timeval tv = clock_span(LINGER_MS);
 	int queued = 0;
 
-	if (ioctl(survivor->fd, SIOCOUTQ, &queued) == -1 || queued == 0)
+	if (ioctl(survivor->stream.fd, SIOCOUTQ, &queued) == -1 || queued == 0)
 		return true;
 	if (r->linger == NULL)
 		r->linger = evtimer_new(r->env->base, linger_cb, r);
@@ -182,16 +182,16 @@ settle(struct relay *r)
 	bool from_b = r->flow[RELAY_B_TO_A].state == FLOW_OVER;
 
 	if (r->is_over && r->how == RELAY_END_NO_MEMORY) {
-		net_reset_on_close(a->fd);
-		net_reset_on_close(b->fd);
+		net_reset_on_close(a->stream.fd);
+		net_reset_on_close(b->stream.fd);
 		finish(r, r->how);
 	} else if (r->is_over || (a->has_failed && b->has_failed)) {
 		finish(r, r->how);
 	} else if (a->has_failed && from_a && may_reset(r, b)) {
-		net_reset_on_close(b->fd);
+		net_reset_on_close(b->stream.fd);
 		finish(r, RELAY_END_RESET_A);
 	} else if (b->has_failed && from_b && may_reset(r, a)) {
-		net_reset_on_close(a->fd);
+		net_reset_on_close(a->stream.fd);
 		finish(r, RELAY_END_RESET_B);
 	} else if (from_a && from_b && !a->has_failed && !b->has_failed) {
 		finish(r, RELAY_END_EOF);
@@ -210,9 +210,12 @@ static void
 event_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct relay *r = arg;
-	size_t i = fd == r->end[0].fd ? 0 : 1;
+	size_t i = fd == r->end[0].stream.fd ? 0 : 1;
 	struct end *e = &r->end[i];
 
+	/* TLS may have to write before it can read, and the other way. */
+	if (e->stream.tls != NULL)
+		what |= EV_READ | EV_WRITE;
 	e->is_readable |= (what & EV_READ) != 0;
 	e->is_writable |= (what & EV_WRITE) != 0;
 	/* No read will tell of a reset if there will be no read. */
@@ -224,10 +227,10 @@ event_cb(evutil_socket_t fd, short what, void *arg)
 /* --- the interface -------------------------------------------------------- */
 
 struct relay *
-relay_new(
-    struct relay_env *env, int a, int b, const struct relay_ops *ops, void *arg)
+relay_new(struct relay_env *env, const struct stream *a, const struct stream *b,
+    const struct relay_ops *ops, void *arg)
 {
-	const int fds[2] = { a, b };
+	const struct stream *streams[2] = { a, b };
 	struct relay *r;
 	int i;
 
@@ -237,8 +240,8 @@ relay_new(
 	r->ops = ops;
 	r->arg = arg;
 	for (i = 0; i < 2; i++) {
-		r->end[i].fd = fds[i];
-		event_assign(&r->end[i].ev, env->base, fds[i],
+		r->end[i].stream = *streams[i];
+		event_assign(&r->end[i].ev, env->base, streams[i]->fd,
 		    EV_READ | EV_WRITE | EV_ET | EV_PERSIST, event_cb, r);
 		r->flow[i] = (struct flow){
 			.src = &r->end[i],

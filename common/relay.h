@@ -6,12 +6,12 @@
  * Small payloads go through read(2) and write(2) over one buffer that all
  * relays of a process share; a direction whose read fills RELAY_READ bytes
  * changes to splice(2) through a pipe of the pool, and gives the pipe back
- * when it goes quiet. End of file is per direction: what was read is
- * delivered, then writing to the other side is shut down, and the opposite
- * direction goes on. A reset is passed on once what was read before it has
- * been delivered. A side that reads slowly stops the reading of the other
- * one: what waits in user space is at most RELAY_READ bytes plus what an
- * inspector adds, and in the kernel one pipe, per direction.
+ * when it goes quiet. Where one side has TLS there is no splicing. End of file
+ * is per direction: what was read is delivered, then writing to the other side
+ * is shut down, and the opposite direction goes on. A reset is passed on once
+ * what was read before it has been delivered. A side that reads slowly stops
+ * the reading of the other one: what waits in user space is at most RELAY_READ
+ * bytes plus what an inspector adds, and in the kernel one pipe, per direction.
  *
  *          inspect()                      one direction, A to B
  *   A --> read ----> shared buffer ----> write --> B
@@ -38,6 +38,7 @@ struct evbuffer;
 struct event_base;
 struct relay;
 struct relay_env;
+struct stream;
 
 #define RELAY_READ 16384      /* bytes asked for by one read */
 #define RELAY_ALL  UINT64_MAX /* opaque to the end */
@@ -75,11 +76,15 @@ struct relay_view {
 	size_t len;
 	bool is_eof;	      /* the source has ended: this is the last call,
 				 made also if nothing is left (len 0) */
+	bool is_cut;	      /* it has, but for all that TLS can tell somebody
+				 else has ended it */
 	size_t used;	      /* answer: how many of them are dealt with; the
 				 rest is shown again, or passes as opaque */
 	struct evbuffer *out; /* answer: what goes on instead of them */
 	uint64_t opaque;      /* answer: how many then pass unseen */
 	enum relay_next next; /* answer; RELAY_GO to begin with */
+	bool is_whole;	      /* answer to is_cut: nothing is missing, so it
+				 is no reset after all */
 };
 
 struct relay_ops {
@@ -88,7 +93,8 @@ struct relay_ops {
 	 * use at least one byte, or set opaque, or answer other than RELAY_GO;
 	 * it must not leave RELAY_READ bytes or more with RELAY_MORE. At the
 	 * end of file it may do nothing: what it leaves is delivered as it
-	 * is. It may call relay_inspect, relay_resume and the queries, nothing
+	 * is, unless it is cut short: that is a reset for the other side. It
+	 * may call relay_inspect, relay_resume and the queries, nothing
 	 * else. */
 	void (*inspect)(void *arg, struct relay_view *);
 
@@ -107,12 +113,13 @@ void relay_env_free(struct relay_env *);
 size_t relay_env_pipes(const struct relay_env *);
 
 /*
- * A relay between two connected non-blocking stream sockets, which it only
- * borrows. Both directions are opaque to the end unless said otherwise;
- * nothing moves before relay_start(). NULL if there is no memory.
+ * A relay between two streams with non-blocking sockets, which it only
+ * borrows (the structs are copied). Both directions are opaque to the end
+ * unless said otherwise; nothing moves before relay_start(). NULL if there is
+ * no memory.
  */
-struct relay *relay_new(
-    struct relay_env *, int a, int b, const struct relay_ops *, void *arg);
+struct relay *relay_new(struct relay_env *, const struct stream *a,
+    const struct stream *b, const struct relay_ops *, void *arg);
 
 /* Puts a direction under inspection from the next byte read on. */
 void relay_inspect(struct relay *, enum relay_dir);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -115,8 +114,8 @@ look(struct arrival *a)
 {
 	struct worker *w = a->worker;
 	struct conn conn;
-	ssize_t n = recv(a->conn.fd, w->arrivals->peek,
-	    sizeof(w->arrivals->peek), MSG_PEEK | MSG_DONTWAIT);
+	ssize_t n = stream_peek(
+	    &a->conn.stream, w->arrivals->peek, sizeof(w->arrivals->peek));
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return false;
@@ -129,7 +128,7 @@ look(struct arrival *a)
 	if ((size_t)n == a->seen && !a->is_closed) {
 		/* A reset leaves the bytes where they are, and libevent does
 		 * not tell it from news. */
-		if (net_error(a->conn.fd) == 0)
+		if (net_error(a->conn.stream.fd) == 0)
 			return false;
 		leave(a, &conn);
 		conn_close(&conn);
@@ -203,7 +202,7 @@ arrival_start(struct worker *w, struct conn *conn)
 		return;
 	deadline_add(w->arrivals->deadlines, &a->deadline,
 	    a->conn.accepted_ms + w->config->head_timeout * 1000ull);
-	event_assign(&a->ev, w->base, a->conn.fd,
+	event_assign(&a->ev, w->base, a->conn.stream.fd,
 	    EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, arrival_cb, a);
 	if (event_add(&a->ev, NULL) == -1) {
 		struct conn lost;

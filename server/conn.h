@@ -2,7 +2,7 @@
  *
  * A connection that was accepted and not yet read: what is known of it
  * beside its descriptor. It travels through classify, route and hand-over by
- * pointer; whoever takes the descriptor out sets fd to -1.
+ * pointer; whoever takes the stream out leaves STREAM_NONE behind.
  */
 #ifndef LT_SERVER_CONN_H
 #define LT_SERVER_CONN_H
@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/net.h"
+#include "common/stream.h"
 
 /* What a connection speaks, as far as its first bytes have said it. */
 enum conn_language {
@@ -20,8 +21,8 @@ enum conn_language {
 };
 
 struct conn {
-	int fd;		   /* -1 once somebody else has taken it */
-	uint16_t listener; /* index in config.listen */
+	struct stream stream; /* none once somebody else has taken it */
+	uint16_t listener;    /* index in config.listen */
 	enum conn_language language;
 	uint16_t hops;	      /* how often it was handed over */
 	uint64_t accepted_ms; /* clock_ms() of accept: limits the head */
@@ -31,7 +32,7 @@ struct conn {
 	struct net_addr peer;
 };
 
-/* Moves the connection out of *from, whose fd becomes -1. */
+/* Moves the connection out of *from, whose stream is none then. */
 struct conn conn_take(struct conn *from);
 
 /* Closes it if it is still here. */

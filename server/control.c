@@ -43,7 +43,8 @@ struct control_claims {
 
 struct control {
 	struct session *session;
-	struct bufferevent *bev;
+	struct stream stream;
+	struct bufferevent *bev; /* borrows the stream */
 	struct event *tick;
 	bool was_heard; /* since the last ping */
 	bool was_pinged;
@@ -170,7 +171,7 @@ control_start(struct worker *w, struct conn *conn, const struct ltp_message *m)
 	if ((p = calloc(1, sizeof(*p))) != NULL) {
 		p->conn = *conn;
 		if ((wrong = fill_claim(p, m)) == NULL) {
-			conn->fd = -1;
+			conn->stream = (struct stream)STREAM_NONE;
 			send_claim(w, p);
 			return;
 		}
@@ -297,7 +298,7 @@ tick_cb(evutil_socket_t fd, short what, void *arg)
 	session_tick(c->session);
 }
 
-/* A control connection that is up; NULL without memory. Takes the fd. */
+/* A control connection that is up; NULL without memory. Takes the stream. */
 static struct control *
 control_new(struct session *s, struct conn *conn)
 {
@@ -308,16 +309,14 @@ control_new(struct session *s, struct conn *conn)
 	if (c == NULL)
 		return NULL;
 	c->session = s;
-	c->bev =
-	    bufferevent_socket_new(w->base, conn->fd, BEV_OPT_CLOSE_ON_FREE);
+	c->stream = stream_take(&conn->stream);
+	c->bev = stream_bufferevent(w->base, &c->stream);
 	c->tick = event_new(w->base, -1, EV_PERSIST, tick_cb, c);
-	if (c->bev != NULL)
-		conn->fd = -1;
 	if (c->bev == NULL || c->tick == NULL) {
 		control_free(c);
 		return NULL;
 	}
-	net_user_timeout(bufferevent_getfd(c->bev), CONTROL_USER_TIMEOUT_MS);
+	net_user_timeout(c->stream.fd, CONTROL_USER_TIMEOUT_MS);
 	bufferevent_setcb(c->bev, read_cb, NULL, event_cb, c);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, 2 * (LTP_FRAME_MAX + 4));
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
@@ -476,15 +475,14 @@ control_close(struct control *c, const char *why)
 	struct ltp_message m = { .type = LTP_CLOSE, .text = why };
 	size_t len;
 	char *text;
-	int fd;
 
 	if (c == NULL)
 		return;
-	fd = bufferevent_getfd(c->bev);
-	bufferevent_setfd(c->bev, -1);
+	bufferevent_free(c->bev);
+	c->bev = NULL;
 	text = c->session->has_ext ? ltp_format(&m, &len) : NULL;
-	drain_start(
-	    c->session->worker->drains, fd, text, text == NULL ? 0 : len);
+	drain_start(c->session->worker->drains, &c->stream, text,
+	    text == NULL ? 0 : len);
 	free(text);
 	control_free(c);
 }
@@ -496,6 +494,7 @@ control_free(struct control *c)
 		return;
 	if (c->bev != NULL)
 		bufferevent_free(c->bev);
+	stream_close(&c->stream);
 	if (c->tick != NULL)
 		event_free(c->tick);
 	free(c);

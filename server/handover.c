@@ -214,7 +214,7 @@ handover_send(struct worker *w, uint32_t slot, struct inbox_msg *msg)
 		return;
 	}
 	p->msg = *msg;
-	msg->conn.fd = -1;
+	msg->conn.stream = (struct stream)STREAM_NONE;
 	p->slot = slot;
 	TAILQ_INSERT_TAIL(&h->by_slot[slot], p, link);
 	h->n++;

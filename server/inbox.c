@@ -117,9 +117,9 @@ inbox_send(struct inbox *in, size_t slot, struct inbox_msg *msg)
 		errno = EINVAL;
 		return FDPASS_ERROR;
 	}
-	out.conn.fd = -1;
-	result =
-	    fdpass_send(in->ends[slot].send, &out, sizeof(out), msg->conn.fd);
+	out.conn.stream = (struct stream)STREAM_NONE;
+	result = fdpass_send(
+	    in->ends[slot].send, &out, sizeof(out), msg->conn.stream.fd);
 	if (result == FDPASS_OK)
 		conn_close(&msg->conn);
 	return result;
@@ -148,7 +148,7 @@ inbox_recv(struct inbox *in, size_t slot, struct inbox_msg *msg)
 
 	assert(slot < in->slots);
 	result = fdpass_recv(in->ends[slot].receive, msg, sizeof(*msg), &fd);
-	msg->conn.fd = fd;
+	msg->conn.stream = (struct stream){ .fd = fd };
 	if (result != FDPASS_OK || (fd != -1 && is_sound(msg)))
 		return result;
 	conn_close(&msg->conn);

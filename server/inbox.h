@@ -42,15 +42,15 @@ void inbox_keep(struct inbox *, size_t slot);
 int inbox_fd(const struct inbox *, size_t slot);
 
 /*
- * Hands msg->conn to `slot`. FDPASS_OK: it is closed here and msg->conn.fd
- * is -1 (the caller has removed its events before). FDPASS_AGAIN: it is
+ * Hands msg->conn to `slot`. FDPASS_OK: it is closed here and msg->conn.stream
+ * is none (the caller has removed its events before). FDPASS_AGAIN: it is
  * still ours, try later.
  */
 enum fdpass_result inbox_send(struct inbox *, size_t slot, struct inbox_msg *);
 
 /*
  * Takes the next connection from the inbox of `slot`. FDPASS_OK: every field
- * was checked for range, msg->conn.fd is the caller's. FDPASS_BAD and
+ * was checked for range, msg->conn.stream is the caller's. FDPASS_BAD and
  * FDPASS_LOST: one message was dropped, go on; FDPASS_AGAIN: it is empty.
  */
 enum fdpass_result inbox_recv(struct inbox *, size_t slot, struct inbox_msg *);

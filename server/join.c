@@ -78,7 +78,7 @@ join_close(struct join *j, int status, const char *reason)
 static void
 close_with_reset(struct join *j, struct conn *whom, const char *why)
 {
-	net_reset_on_close(whom->fd);
+	net_reset_on_close(whom->stream.fd);
 	join_close(j, 0, why);
 }
 
@@ -98,7 +98,7 @@ close_with_page(struct join *j, int status, const char *why)
 		serve_alert(w, &visitor, HELLO_INTERNAL_ERROR);
 	else
 		pages_error_read(
-		    w->pages, &visitor.fd, status, why, html, is_head);
+		    w->pages, &visitor, status, why, html, is_head);
 }
 
 /* Ends the visitor gently, whatever he has still to say. */
@@ -109,7 +109,7 @@ close_drained(struct join *j, int status, const char *why)
 	struct conn visitor = conn_take(&j->visitor);
 
 	join_close(j, status, why);
-	drain_start(drains, visitor.fd, NULL, 0);
+	drain_start(drains, &visitor.stream, NULL, 0);
 }
 
 static void
@@ -202,10 +202,10 @@ inspect(void *arg, struct relay_view *v)
 		v->opaque = RELAY_ALL;
 }
 
-/* {"proxy": true}; -1 if the connection is dead. MSG_MORE: the request
- * follows at once and goes out in the same segment. */
+/* {"proxy": true}; -1 if the connection is dead. */
 static int
-send_reply(const struct session *s, const struct conn *visitor, int fd)
+send_reply(const struct session *s, const struct conn *visitor,
+    const struct stream *proxy)
 {
 	char peer[NET_TEXT_MAX];
 	struct ltp_message m = {
@@ -220,7 +220,7 @@ send_reply(const struct session *s, const struct conn *visitor, int fd)
 
 	if (text == NULL)
 		return -1;
-	n = send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
+	n = stream_write_more(proxy, text, len);
 	free(text);
 	return n == (ssize_t)len ? 0 : -1;
 }
@@ -262,19 +262,20 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 
 	if ((j = calloc(1, sizeof(*j))) == NULL)
 		return JOIN_NO_MEMORY;
-	j->relay = relay_new(w->relays, visitor->fd, proxy->fd, &ops, j);
+	j->relay =
+	    relay_new(w->relays, &visitor->stream, &proxy->stream, &ops, j);
 	if (j->relay == NULL) {
 		free(j);
 		return JOIN_NO_MEMORY;
 	}
-	if (send_reply(s, visitor, proxy->fd) == -1) {
+	if (send_reply(s, visitor, &proxy->stream) == -1) {
 		relay_free(j->relay);
 		free(j);
 		conn_close(proxy);
 		return JOIN_DEAD_PROXY;
 	}
 	/* From here on a side that reads slowly is not a dead one. */
-	net_user_timeout(proxy->fd, 0);
+	net_user_timeout(proxy->stream.fd, 0);
 	j->session = s;
 	j->worker = w;
 	j->visitor = conn_take(visitor);

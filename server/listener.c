@@ -69,8 +69,8 @@ accept_some(struct listener *l, int n)
 		return;
 	}
 	while (n-- > 0) {
-		c.fd = net_accept(l->fd, &c.peer);
-		if (c.fd != -1) {
+		c.stream.fd = net_accept(l->fd, &c.peer);
+		if (c.stream.fd != -1) {
 			c.accepted_ms = clock_ms();
 			l->set->ops->accepted(l->set->arg, &c);
 			continue;

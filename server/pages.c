@@ -100,13 +100,12 @@ pages_free(struct pages *p)
 /* Sends what is in the buffer and ends the connection. Without memory
  * (`made` is -1) it ends without a word. */
 static void
-send_out(struct pages *p, int *fd, int made)
+send_out(struct pages *p, struct conn *conn, int made)
 {
 	size_t len = made == -1 ? 0 : evbuffer_get_length(p->out);
 	const void *text = evbuffer_pullup(p->out, -1);
 
-	drain_start(p->drains, *fd, text, text == NULL ? 0 : len);
-	*fd = -1;
+	drain_start(p->drains, &conn->stream, text, text == NULL ? 0 : len);
 	evbuffer_drain(p->out, evbuffer_get_length(p->out));
 }
 
@@ -183,9 +182,9 @@ put_not_found(struct pages *p, const char *why, const struct http_head *head)
 /* Looks at the head of a visitor who is still unread; false, and *head is
  * empty, if there is none to be had. */
 static bool
-peek_head(struct pages *p, int fd, struct http_head *head)
+peek_head(struct pages *p, const struct conn *conn, struct http_head *head)
 {
-	ssize_t n = recv(fd, p->peek, sizeof(p->peek), MSG_PEEK | MSG_DONTWAIT);
+	ssize_t n = stream_peek(&conn->stream, p->peek, sizeof(p->peek));
 
 	if (n > 0 && http_head(head, p->peek, (size_t)n, NULL) == HTTP_OK)
 		return true;
@@ -199,13 +198,13 @@ pages_error(struct pages *p, struct conn *conn, int status, const char *why)
 	struct http_head head;
 	int made;
 
-	(void)peek_head(p, conn->fd, &head);
+	(void)peek_head(p, conn, &head);
 	if (status == 404)
 		made = put_not_found(p, why, &head);
 	else
 		made = put_error(
 		    p->out, &head, find_error(status), status, why, "");
-	send_out(p, &conn->fd, made);
+	send_out(p, conn, made);
 }
 
 int
@@ -220,10 +219,10 @@ pages_put_error(
 }
 
 void
-pages_error_read(struct pages *p, int *fd, int status, const char *why,
-    bool html, bool is_head)
+pages_error_read(struct pages *p, struct conn *conn, int status,
+    const char *why, bool html, bool is_head)
 {
-	send_out(p, fd, pages_put_error(p->out, status, why, html, is_head));
+	send_out(p, conn, pages_put_error(p->out, status, why, html, is_head));
 }
 
 /* How a user reaches this server. */
@@ -452,7 +451,7 @@ pages_base(struct pages *p, struct conn *conn, const struct http_head *head)
 		    "this page can only be read", "");
 	else
 		made = put_built_in(p, conn, head, found);
-	send_out(p, &conn->fd, made);
+	send_out(p, conn, made);
 }
 
 /* The head was checked before, so nothing in it can end the header line. */
@@ -470,7 +469,7 @@ pages_to_https(struct pages *p, struct conn *conn)
 		.extra = extra,
 	};
 
-	if (!peek_head(p, conn->fd, &head)) {
+	if (!peek_head(p, conn, &head)) {
 		pages_error(p, conn, 400, "the request could not be read");
 		return;
 	}
@@ -483,5 +482,5 @@ pages_to_https(struct pages *p, struct conn *conn)
 	    head.name, suffix, (int)head.path.len, head.path.at);
 	page.html = head.wants_html;
 	page.no_body = http_text_is(head.method, "HEAD");
-	send_out(p, &conn->fd, page_format(&page, p->out));
+	send_out(p, conn, page_format(&page, p->out));
 }

@@ -35,8 +35,8 @@ void pages_error(struct pages *, struct conn *, int status, const char *why);
 
 /* The same on a connection whose head was read already: by a browser, with
  * the method HEAD. */
-void pages_error_read(struct pages *, int *fd, int status, const char *why,
-    bool html, bool is_head);
+void pages_error_read(struct pages *, struct conn *, int status,
+    const char *why, bool html, bool is_head);
 
 /* Sends a visitor of a tunnel that passes TLS through to its https URL, with
  * 308. */

@@ -63,13 +63,13 @@ pool_put(struct session *s, struct conn *conn)
 
 	if (s->pool.n >= s->pool.target || (p = calloc(1, sizeof(*p))) == NULL)
 		return false;
-	event_assign(&p->ev, s->worker->base, conn->fd,
+	event_assign(&p->ev, s->worker->base, conn->stream.fd,
 	    EV_READ | EV_CLOSED | EV_ET, proxy_cb, p);
 	if (event_add(&p->ev, NULL) == -1) {
 		free(p);
 		return false;
 	}
-	net_user_timeout(conn->fd, POOL_USER_TIMEOUT_MS);
+	net_user_timeout(conn->stream.fd, POOL_USER_TIMEOUT_MS);
 	p->session = s;
 	p->conn = conn_take(conn);
 	TAILQ_INSERT_HEAD(&s->pool.idle, p, link);

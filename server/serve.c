@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "common/drain.h"
 #include "common/log.h"
@@ -54,8 +53,7 @@ serve_alert(struct worker *w, struct conn *conn, enum hello_alert alert)
 {
 	const uint8_t record[] = { 21, 3, 1, 0, 2, 2, (uint8_t)alert };
 
-	drain_start(w->drains, conn->fd, record, sizeof(record));
-	conn->fd = -1;
+	drain_start(w->drains, &conn->stream, record, sizeof(record));
 }
 
 /* What a status is in TLS. */
@@ -115,8 +113,7 @@ serve_client_error(struct worker *w, struct conn *conn, const char *tunnel,
 	log_info("client refused from=%s tunnel=%s error=%s end=\"%s\"",
 	    net_addr_text(&conn->peer, peer), show_name(shown, tunnel), code,
 	    log_escape(why, sizeof(why), text, strlen(text)));
-	drain_start(w->drains, conn->fd, frame, frame == NULL ? 0 : len);
-	conn->fd = -1;
+	drain_start(w->drains, &conn->stream, frame, frame == NULL ? 0 : len);
 	free(frame);
 }
 
@@ -133,8 +130,7 @@ serve_unknown(struct worker *w, struct conn *conn, const char *why)
 
 	log_info("connection refused from=%s end=\"%s\"",
 	    net_addr_text(&conn->peer, peer), why);
-	drain_start(w->drains, conn->fd, NULL, 0);
-	conn->fd = -1;
+	drain_start(w->drains, &conn->stream, NULL, 0);
 }
 
 /* True if a visitor speaks what his tunnel is for; else he is told. */
@@ -246,14 +242,12 @@ serve_tls(struct worker *w, struct conn *conn, const struct hello *hello)
 					  : "no tunnel has this host name");
 }
 
-/* Takes the hello, which was only peeked at, off the socket: what follows is
- * the next reader's. MSG_TRUNC throws it away without a copy (tcp(7)). */
+/* Takes the hello, which was only peeked at, off the stream: what follows is
+ * the next reader's. */
 static bool
 read_hello(struct conn *conn, size_t len)
 {
-	ssize_t n = recv(conn->fd, NULL, len, MSG_TRUNC | MSG_DONTWAIT);
-
-	if (n == (ssize_t)len)
+	if (stream_skip(&conn->stream, len) == 0)
 		return true;
 	log_debug("a hello vanished: %s", strerror(errno));
 	conn_close(conn);

@@ -188,6 +188,7 @@ inspect_requests(struct visitor *v, struct relay_view *view)
 {
 	if (v->state == VISITOR_OPAQUE)
 		view->opaque = RELAY_ALL;
+	view->is_whole = !v->follow.is_chunked && view->len == 0;
 	while (view->next == RELAY_GO && view->opaque == 0) {
 		if (v->state == VISITOR_HELD && !v->follow.is_chunked) {
 			v->is_held = true;

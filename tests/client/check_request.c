@@ -18,6 +18,7 @@
 #include "client/request.h"
 #include "common/clock.h"
 #include "common/relay.h"
+#include "common/stream.h"
 
 #define PATIENCE_MS 20000
 #define BUF_MAX	    200000
@@ -80,7 +81,8 @@ start(void)
 
 	base = event_base_new();
 	env = relay_env_new(base, 4, 65536);
-	relay = relay_new(env, ends[0], ends[1], &ops, NULL);
+	relay = relay_new(env, &(struct stream){ .fd = ends[0] },
+	    &(struct stream){ .fd = ends[1] }, &ops, NULL);
 	request = request_new(&options, relay);
 	ck_assert_ptr_nonnull(request);
 	relay_inspect(relay, RELAY_A_TO_B);

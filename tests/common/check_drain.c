@@ -22,6 +22,7 @@
 #include <event2/event.h>
 
 #include "common/net.h"
+#include "common/stream.h"
 
 static struct event_base *base;
 static struct drain_set *set;
@@ -87,6 +88,15 @@ read_all(int fd, char *buf, size_t size)
 	}
 }
 
+static void
+start(struct drain_set *s, int fd, const void *text, size_t len)
+{
+	struct stream stream = { .fd = fd };
+
+	drain_start(s, &stream, text, len);
+	ck_assert_int_eq(stream.fd, -1);
+}
+
 /* The peer has sent bytes that nobody has read, and goes on sending. */
 START_TEST(answer_arrives)
 {
@@ -96,7 +106,7 @@ START_TEST(answer_arrives)
 
 	tcp_pair(fd);
 	ck_assert_int_eq(write(fd[0], junk, sizeof(junk)), sizeof(junk));
-	drain_start(set, fd[1], "answer", 6);
+	start(set, fd[1], "answer", 6);
 	ck_assert_uint_eq(drain_count(set), 1);
 	for (i = 0; i < 5; i++) {
 		ck_assert_int_eq(
@@ -124,7 +134,7 @@ START_TEST(long_answer)
 	for (i = 0; i < len; i++)
 		text[i] = (char)(i * 7 + i / 251);
 	tcp_pair(fd);
-	drain_start(set, fd[1], text, len);
+	start(set, fd[1], text, len);
 	ck_assert_int_eq(write(fd[0], "x", 1), 1);
 	shutdown(fd[0], SHUT_WR); /* he only listens now */
 	ck_assert_int_eq(read_all(fd[0], buf, len + 1), (ssize_t)len);
@@ -143,7 +153,7 @@ START_TEST(nothing_to_say)
 	int fd[2];
 
 	tcp_pair(fd);
-	drain_start(set, fd[1], NULL, 0);
+	start(set, fd[1], NULL, 0);
 	ck_assert_int_eq(read_all(fd[0], &c, 1), 0);
 	ck_assert_uint_eq(drain_count(set), 1);
 	close(fd[0]);
@@ -160,7 +170,7 @@ START_TEST(set_is_full)
 
 	for (i = 0; i < 3; i++) {
 		tcp_pair(fd[i]);
-		drain_start(set, fd[i][1], "bye", 3);
+		start(set, fd[i][1], "bye", 3);
 	}
 	ck_assert_uint_eq(drain_count(set), 2);
 	ck_assert_int_eq(fcntl(fd[2][1], F_GETFD), -1);
@@ -178,7 +188,7 @@ START_TEST(deadline)
 
 	tcp_pair(fd);
 	net_reset_on_close(fd[1]); /* must not count */
-	drain_start(set, fd[1], "bye", 3);
+	start(set, fd[1], "bye", 3);
 	while (drain_count(set) > 0)
 		ck_assert_int_eq(event_base_loop(base, EVLOOP_ONCE), 0);
 	ck_assert_int_eq(fcntl(fd[1], F_GETFD), -1);
@@ -195,7 +205,7 @@ START_TEST(bytes_are_limited)
 	ssize_t n;
 
 	tcp_pair(fd);
-	drain_start(set, fd[1], "bye", 3);
+	start(set, fd[1], "bye", 3);
 	while (drain_count(set) > 0) {
 		n = send(fd[0], junk, sizeof(junk), MSG_NOSIGNAL);
 		if (n > 0)
@@ -213,7 +223,7 @@ START_TEST(freed_while_draining)
 	int fd[2];
 
 	tcp_pair(fd);
-	drain_start(set, fd[1], "bye", 3);
+	start(set, fd[1], "bye", 3);
 	drain_set_free(set);
 	set = NULL;
 	ck_assert_int_eq(fcntl(fd[1], F_GETFD), -1);

@@ -28,17 +28,17 @@ END_TEST
 START_TEST(bulk_both_ways)
 {
 	uint64_t deadline = clock_ms() + 3 * WAIT_MS;
-	struct stream up, down;
+	struct flood up, down;
 
 	open_relay(_i);
-	up = (struct stream){ near_fd, far_fd, 0, 0, 32 * MIB + 5 };
-	down = (struct stream){ far_fd, near_fd, 0, 0, 32 * MIB + 7 };
+	up = (struct flood){ near_fd, far_fd, 0, 0, 32 * MIB + 5 };
+	down = (struct flood){ far_fd, near_fd, 0, 0, 32 * MIB + 7 };
 	while (up.got < up.len || down.got < down.len) {
-		stream_send(&up);
-		stream_send(&down);
+		flood_send(&up);
+		flood_send(&down);
 		run_until(deadline);
-		stream_get(&up);
-		stream_get(&down);
+		flood_get(&up);
+		flood_get(&down);
 	}
 	hear_end(near_fd, 0);
 	hear_end(far_fd, 0);
@@ -50,10 +50,10 @@ END_TEST
 START_TEST(slow_reader)
 {
 	uint64_t deadline = clock_ms() + WAIT_MS;
-	struct stream s;
+	struct flood s;
 
 	open_relay(_i);
-	s = (struct stream){ near_fd, far_fd, 0, 0, UINT64_MAX };
+	s = (struct flood){ near_fd, far_fd, 0, 0, UINT64_MAX };
 	stuff(&s);
 	ck_assert_uint_lt(s.sent, 3 * MIB);
 	ck_assert(!relay_is_empty(relay, RELAY_A_TO_B));
@@ -62,7 +62,7 @@ START_TEST(slow_reader)
 	hear(near_fd, "unhurt");
 	while (s.got < s.sent) {
 		run_until(deadline);
-		stream_get(&s);
+		flood_get(&s);
 	}
 	settle_down();
 	ck_assert_uint_eq(relay_env_pipes(env), 0);
@@ -73,10 +73,10 @@ END_TEST
 /* One that is freed with bytes on their way, in buffers and in pipes. */
 START_TEST(freed_when_stuck)
 {
-	struct stream s;
+	struct flood s;
 
 	open_relay(_i);
-	s = (struct stream){ near_fd, far_fd, 0, 0, UINT64_MAX };
+	s = (struct flood){ near_fd, far_fd, 0, 0, UINT64_MAX };
 	stuff(&s);
 	relay_free(relay);
 	relay = NULL;
@@ -175,10 +175,10 @@ END_TEST
 START_TEST(end_when_stuck)
 {
 	uint64_t deadline = clock_ms() + WAIT_MS;
-	struct stream s;
+	struct flood s;
 
 	open_relay(_i);
-	s = (struct stream){ near_fd, far_fd, 0, 0, UINT64_MAX };
+	s = (struct flood){ near_fd, far_fd, 0, 0, UINT64_MAX };
 	stuff(&s);
 	shutdown(near_fd, SHUT_WR);
 	shutdown(far_fd, SHUT_WR);
@@ -186,7 +186,7 @@ START_TEST(end_when_stuck)
 	ck_assert(!is_done);
 	while (s.got < s.sent) {
 		run_until(deadline);
-		stream_get(&s);
+		flood_get(&s);
 	}
 	hear_end(far_fd, 0);
 	expect_done(RELAY_END_EOF);
@@ -235,10 +235,10 @@ END_TEST
 
 START_TEST(both_reset)
 {
-	struct stream s;
+	struct flood s;
 
 	open_relay(_i);
-	s = (struct stream){ near_fd, far_fd, 0, 0, UINT64_MAX };
+	s = (struct flood){ near_fd, far_fd, 0, 0, UINT64_MAX };
 	stuff(&s);
 	reset(&near_fd);
 	reset(&far_fd);
@@ -250,14 +250,14 @@ END_TEST
 START_TEST(reset_waits_for_bytes)
 {
 	uint64_t deadline = clock_ms() + WAIT_MS;
-	struct stream s;
+	struct flood s;
 	int queued;
 
 	open_relay(_i);
-	s = (struct stream){ near_fd, far_fd, 0, 0, UINT64_MAX };
+	s = (struct flood){ near_fd, far_fd, 0, 0, UINT64_MAX };
 	stuff(&s);
 	do { /* some more of it gets into the relay */
-		stream_get(&s);
+		flood_get(&s);
 		run_until(deadline);
 		ck_assert_int_eq(ioctl(near_fd, SIOCOUTQ, &queued), 0);
 	} while (queued > 0);
@@ -266,7 +266,7 @@ START_TEST(reset_waits_for_bytes)
 	ck_assert(!is_done);
 	while (s.got < s.sent) {
 		run_until(deadline);
-		stream_get(&s);
+		flood_get(&s);
 	}
 	expect_done(RELAY_END_RESET_A);
 	close_fd(&b_fd);

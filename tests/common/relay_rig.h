@@ -29,6 +29,7 @@
 
 #include "common/clock.h"
 #include "common/net.h"
+#include "common/stream.h"
 
 #define MIB	(1024 * 1024)
 #define PATTERN 1000003 /* a prime: no multiple of any buffer */
@@ -114,7 +115,8 @@ make(int kind)
 	pair(kind & 1, &near_fd, &a_fd);
 	pair(kind & 1, &b_fd, &far_fd);
 	env = relay_env_new(base, kind & 2 ? 4 : 0, 65536);
-	relay = relay_new(env, a_fd, b_fd, &ops, &relay);
+	relay = relay_new(env, &(struct stream){ .fd = a_fd },
+	    &(struct stream){ .fd = b_fd }, &ops, &relay);
 	ck_assert_ptr_nonnull(relay);
 	is_done = false;
 	seen = 0;
@@ -264,14 +266,14 @@ reset(int *fd)
 	close_fd(fd);
 }
 
-/* One stream of the pattern, from one peer to the other one. */
-struct stream {
+/* A flood of the pattern, from one peer to the other one. */
+struct flood {
 	int from, to;
 	uint64_t sent, got, len;
 };
 
 static inline void
-stream_send(struct stream *s)
+flood_send(struct flood *s)
 {
 	size_t want = 200000;
 	ssize_t n;
@@ -288,7 +290,7 @@ stream_send(struct stream *s)
 }
 
 static inline void
-stream_get(struct stream *s)
+flood_get(struct flood *s)
 {
 	static char buf[100000];
 	ssize_t n = read(s->to, buf, sizeof(buf));
@@ -301,14 +303,14 @@ stream_get(struct stream *s)
 
 /* Writes until nothing goes any more, however often the loop turns. */
 static inline void
-stuff(struct stream *s)
+stuff(struct flood *s)
 {
 	uint64_t before;
 	int quiet = 0;
 
 	while (quiet < 50) {
 		before = s->sent;
-		stream_send(s);
+		flood_send(s);
 		run();
 		quiet = s->sent == before ? quiet + 1 : 0;
 	}

@@ -48,7 +48,7 @@ fill(void)
 	msg.kind = INBOX_PROXY;
 	msg.tunnel = (struct registry_ref){ 1, 2 };
 	msg.session = (struct registry_ref){ 3, 4 };
-	msg.conn.fd = pair[0];
+	msg.conn.stream.fd = pair[0];
 	msg.conn.listener = CONFIG_LISTEN_MAX - 1;
 	msg.conn.hops = 2;
 	msg.conn.accepted_ms = msg.conn.ready_ms = clock_ms();
@@ -77,9 +77,9 @@ START_TEST(connection_arrives_unread)
 	char text[8];
 
 	ck_assert_int_eq(inbox_recv(in, 1, &got), FDPASS_AGAIN);
-	ck_assert_int_eq(got.conn.fd, -1);
+	ck_assert_int_eq(got.conn.stream.fd, -1);
 	ck_assert_int_eq(inbox_send(in, 1, &msg), FDPASS_OK);
-	ck_assert_int_eq(msg.conn.fd, -1);
+	ck_assert_int_eq(msg.conn.stream.fd, -1);
 	ck_assert_int_eq(inbox_recv(in, 0, &got), FDPASS_AGAIN);
 	ck_assert_int_eq(inbox_recv(in, 1, &got), FDPASS_OK);
 	ck_assert_int_eq(got.kind, INBOX_PROXY);
@@ -89,8 +89,8 @@ START_TEST(connection_arrives_unread)
 	ck_assert_uint_eq(got.conn.hops, 2);
 	ck_assert_uint_eq(got.conn.accepted_ms, msg.conn.accepted_ms);
 	ck_assert_uint_eq(net_addr_port(&got.conn.peer), 5);
-	ck_assert_int_eq(read(got.conn.fd, text, sizeof(text)), 5);
-	ck_assert_int_eq(fcntl(got.conn.fd, F_GETFD), FD_CLOEXEC);
+	ck_assert_int_eq(read(got.conn.stream.fd, text, sizeof(text)), 5);
+	ck_assert_int_eq(fcntl(got.conn.stream.fd, F_GETFD), FD_CLOEXEC);
 	conn_close(&got.conn);
 	ck_assert_int_eq(inbox_recv(in, 1, &got), FDPASS_AGAIN);
 }
@@ -99,7 +99,7 @@ END_TEST
 START_TEST(slot_out_of_range_is_an_error)
 {
 	ck_assert_int_eq(inbox_send(in, 3, &msg), FDPASS_ERROR);
-	ck_assert_int_ne(msg.conn.fd, -1);
+	ck_assert_int_ne(msg.conn.stream.fd, -1);
 }
 END_TEST
 
@@ -109,7 +109,7 @@ is_dropped(void)
 {
 	ck_assert_int_eq(inbox_send(in, 2, &msg), FDPASS_OK);
 	ck_assert_int_eq(inbox_recv(in, 2, &got), FDPASS_BAD);
-	ck_assert_int_eq(got.conn.fd, -1);
+	ck_assert_int_eq(got.conn.stream.fd, -1);
 	ck_assert_int_eq(inbox_recv(in, 2, &got), FDPASS_AGAIN);
 	fill();
 }
@@ -151,13 +151,13 @@ START_TEST(full_inbox_refuses_and_recovers)
 
 	for (;;) {
 		one = msg;
-		one.conn.fd = dup(msg.conn.fd);
-		ck_assert_int_ne(one.conn.fd, -1);
+		one.conn.stream.fd = dup(msg.conn.stream.fd);
+		ck_assert_int_ne(one.conn.stream.fd, -1);
 		if (inbox_send(in, 0, &one) != FDPASS_OK)
 			break;
 		ck_assert_uint_lt(++n, 100000);
 	}
-	ck_assert_int_ne(one.conn.fd, -1);
+	ck_assert_int_ne(one.conn.stream.fd, -1);
 	ck_assert_uint_gt(n, 100);
 	for (size_t i = 0; i < n; i++) {
 		ck_assert_int_eq(inbox_recv(in, 0, &got), FDPASS_OK);

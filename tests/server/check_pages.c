@@ -67,7 +67,7 @@ visitor(const char *text, struct conn *conn)
 	    0);
 	ck_assert_int_eq(write(fds[0], text, strlen(text)), strlen(text));
 	shutdown(fds[0], SHUT_WR);
-	*conn = (struct conn){ .fd = fds[1] };
+	*conn = (struct conn){ .stream.fd = fds[1] };
 	return fds[0];
 }
 
@@ -119,7 +119,7 @@ error(const char *request, int status, const char *why)
 	int fd = visitor(request, &conn);
 
 	pages_error(pages, &conn, status, why);
-	ck_assert_int_eq(conn.fd, -1);
+	ck_assert_int_eq(conn.stream.fd, -1);
 	collect(fd);
 	snprintf(line, sizeof(line), "HTTP/1.1 %d ", status);
 	ck_assert_ptr_eq(strstr(answer, line), answer);
@@ -139,7 +139,7 @@ base_page(const char *request, uint16_t listener)
 	ck_assert_int_eq(
 	    http_head(&head, request, strlen(request), NULL), HTTP_OK);
 	pages_base(pages, &conn, &head);
-	ck_assert_int_eq(conn.fd, -1);
+	ck_assert_int_eq(conn.stream.fd, -1);
 	collect(fd);
 }
 
@@ -247,17 +247,17 @@ START_TEST(error_read)
 	struct conn conn;
 	int fd = visitor("rest of something", &conn);
 
-	pages_error_read(pages, &conn.fd, 421, "another host", true, false);
-	ck_assert_int_eq(conn.fd, -1);
+	pages_error_read(pages, &conn, 421, "another host", true, false);
+	ck_assert_int_eq(conn.stream.fd, -1);
 	collect(fd);
 	ck_assert_ptr_eq(strstr(answer, "HTTP/1.1 421 "), answer);
 	ck_assert_ptr_nonnull(strstr(body(false), "<html"));
 	fd = visitor("", &conn);
-	pages_error_read(pages, &conn.fd, 421, "another host", false, false);
+	pages_error_read(pages, &conn, 421, "another host", false, false);
 	collect(fd);
 	ck_assert_ptr_null(strstr(body(false), "<html"));
 	fd = visitor("", &conn);
-	pages_error_read(pages, &conn.fd, 421, "another host", true, true);
+	pages_error_read(pages, &conn, 421, "another host", true, true);
 	collect(fd);
 	body(true);
 }

@@ -19,6 +19,8 @@
 
 #include <event2/event.h>
 
+#include "common/stream.h"
+
 #define HOST	    "Host: demo.example.com:8000\r\n"
 #define GET	    "GET / HTTP/1.1\r\n" HOST "\r\n"
 #define GET_OTHER   "GET / HTTP/1.1\r\nHost: other.example.com\r\n\r\n"
@@ -87,7 +89,8 @@ setup(void)
 	ours[0] = new_pair(&visitor);
 	ours[1] = new_pair(&service);
 	is_over = false;
-	relay = relay_new(env, ours[0], ours[1], &ops, NULL);
+	relay = relay_new(env, &(struct stream){ .fd = ours[0] },
+	    &(struct stream){ .fd = ours[1] }, &ops, NULL);
 	v = (struct visitor){
 		.name = "demo",
 		.domain = "example.com",

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * TLS connections. Programs make contexts at start and connections from them;
+ * nothing here waits, logs or ends the program. It owns what OpenSSL keeps
+ * for a connection, but not the socket.
+ *
+ * A context outlives the connections made from it, since callbacks of OpenSSL
+ * lead back to it: each connection holds a reference.
+ */
+#define _GNU_SOURCE
+
+#include "common/tls.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "common/tls_context.h"
+
+#define AHEAD_MIN 2048 /* what is made for bytes that were peeked at */
+
+struct tls {
+	SSL *ssl;
+	struct tls_context *context;
+	const char *why; /* static text */
+	char *ahead;	 /* decrypted, not yet read; NULL: none */
+	size_t ahead_size;
+	size_t ahead_at;
+	size_t ahead_len; /* from ahead_at on */
+	int ended;	  /* -1: no; 0: close_notify; else errno */
+};
+
+/* --- making -------------------------------------------------------------- */
+
+static struct tls *
+tls_new(struct tls_context *context, int fd)
+{
+	struct tls *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	t->ended = -1;
+	t->why = "";
+	t->ssl = SSL_new(tls_context_ssl(context));
+	if (t->ssl == NULL || SSL_set_fd(t->ssl, fd) != 1) {
+		SSL_free(t->ssl);
+		free(t);
+		return NULL;
+	}
+	t->context = tls_context_ref(context);
+	return t;
+}
+
+struct tls *
+tls_accept_new(struct tls_context *context, int fd, const char *scope)
+{
+	struct tls *t = tls_new(context, fd);
+
+	if (t == NULL)
+		return NULL;
+	SSL_set_accept_state(t->ssl);
+	if (!tls_context_scope(t->ssl, scope)) {
+		tls_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+struct tls *
+tls_connect_new(
+    struct tls_context *context, int fd, const char *name, const char *host)
+{
+	struct tls *t = tls_new(context, fd);
+
+	if (t == NULL)
+		return NULL;
+	SSL_set_connect_state(t->ssl);
+	if ((name != NULL && SSL_set_tlsext_host_name(t->ssl, name) != 1) ||
+	    !tls_context_expect(context, t->ssl, host)) {
+		tls_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void
+tls_free(struct tls *t)
+{
+	if (t == NULL)
+		return;
+	/* Without this OpenSSL takes the session for broken off, and its
+	 * ticket for worthless. */
+	SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	SSL_free(t->ssl);
+	tls_context_free(t->context);
+	if (t->ahead != NULL)
+		OPENSSL_cleanse(t->ahead, t->ahead_size);
+	free(t->ahead);
+	free(t);
+}
+
+/* --- what OpenSSL says --------------------------------------------------- */
+
+/* Why a call has failed, from the queue of errors or the certificate. */
+static const char *
+reason(const struct tls *t, int saved_errno)
+{
+	long verified = SSL_get_verify_result(t->ssl);
+	unsigned long error = ERR_peek_last_error();
+	const char *text;
+
+	if (verified != X509_V_OK && !SSL_is_server(t->ssl) &&
+	    SSL_get_verify_mode(t->ssl) != SSL_VERIFY_NONE)
+		return X509_verify_cert_error_string(verified);
+	if (error == 0)
+		return saved_errno == 0 ? "the connection was closed"
+					: strerrordesc_np(saved_errno);
+	if (ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+		return "the connection was closed";
+	text = ERR_reason_error_string(error);
+	return text != NULL ? text : "TLS failed";
+}
+
+/* The connection is over: 0 with close_notify, else errno. */
+static void
+end(struct tls *t, int error, const char *why)
+{
+	t->ended = error;
+	t->why = why;
+}
+
+/*
+ * What a call that gave `n` <= 0 means, as errno; the end of the connection
+ * is remembered, since OpenSSL must not be asked again after an error.
+ */
+static int
+fail(struct tls *t, int n)
+{
+	int saved_errno = errno;
+
+	switch (SSL_get_error(t->ssl, n)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		return EAGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		end(t, 0, "the connection was closed");
+		return 0;
+	case SSL_ERROR_SYSCALL:
+		end(t, saved_errno == 0 ? TLS_NOT_SHUT : saved_errno,
+		    reason(t, saved_errno));
+		break;
+	default:
+		end(t,
+		    ERR_GET_REASON(ERR_peek_last_error()) ==
+			    SSL_R_UNEXPECTED_EOF_WHILE_READING
+			? TLS_NOT_SHUT
+			: EPROTO,
+		    reason(t, 0));
+	}
+	ERR_clear_error();
+	return t->ended;
+}
+
+const char *
+tls_why(const struct tls *t)
+{
+	return t->why;
+}
+
+enum tls_result
+tls_handshake(struct tls *t)
+{
+	int n;
+
+	ERR_clear_error();
+	errno = 0;
+	n = SSL_do_handshake(t->ssl);
+	if (n == 1)
+		return TLS_OK;
+	switch (SSL_get_error(t->ssl, n)) {
+	case SSL_ERROR_WANT_READ:
+		return TLS_WANT_READ;
+	case SSL_ERROR_WANT_WRITE:
+		return TLS_WANT_WRITE;
+	}
+	fail(t, n);
+	tls_context_forget(t->context);
+	return TLS_BAD;
+}
+
+bool
+tls_is_resumed(const struct tls *t)
+{
+	return SSL_session_reused(t->ssl) == 1;
+}
+
+bool
+tls_is_alpn(const struct tls *t, const char *protocol)
+{
+	const unsigned char *got;
+	unsigned len;
+
+	SSL_get0_alpn_selected(t->ssl, &got, &len);
+	return len == strlen(protocol) && memcmp(got, protocol, len) == 0;
+}
+
+/* --- bytes --------------------------------------------------------------- */
+
+/* Decrypts into `buf`, without regard to what was peeked at. */
+static ssize_t
+decrypt(struct tls *t, void *buf, size_t len)
+{
+	int n;
+
+	if (t->ended == -1) {
+		ERR_clear_error();
+		errno = 0;
+		n = SSL_read(t->ssl, buf, len > INT_MAX ? INT_MAX : (int)len);
+		if (n > 0)
+			return n;
+		errno = fail(t, n);
+		return errno == 0 ? 0 : -1;
+	}
+	errno = t->ended;
+	return t->ended == 0 ? 0 : -1;
+}
+
+/* Takes what was peeked at; the buffer goes when it is empty. */
+static size_t
+take_ahead(struct tls *t, void *buf, size_t len)
+{
+	size_t n = len < t->ahead_len ? len : t->ahead_len;
+
+	if (n == 0)
+		return 0;
+	memcpy(buf, t->ahead + t->ahead_at, n);
+	t->ahead_at += n;
+	t->ahead_len -= n;
+	if (t->ahead_len > 0)
+		return n;
+	OPENSSL_cleanse(t->ahead, t->ahead_size);
+	free(t->ahead);
+	t->ahead = NULL;
+	t->ahead_size = t->ahead_at = 0;
+	return n;
+}
+
+ssize_t
+tls_read(struct tls *t, void *buf, size_t len)
+{
+	size_t n = take_ahead(t, buf, len);
+
+	return n > 0 ? (ssize_t)n : decrypt(t, buf, len);
+}
+
+/* Makes room for more bytes ahead, of `max` at most; false without memory. */
+static bool
+grow(struct tls *t, size_t max)
+{
+	size_t size = t->ahead_size == 0 ? AHEAD_MIN : 2 * t->ahead_size;
+	char *bigger;
+
+	if (t->ahead_at > 0) {
+		memmove(t->ahead, t->ahead + t->ahead_at, t->ahead_len);
+		t->ahead_at = 0;
+	}
+	if (t->ahead_len < t->ahead_size)
+		return true;
+	bigger = malloc(size > max ? max : size);
+	if (bigger == NULL)
+		return false;
+	if (t->ahead_len > 0)
+		memcpy(bigger, t->ahead, t->ahead_len);
+	if (t->ahead != NULL)
+		OPENSSL_cleanse(t->ahead, t->ahead_size);
+	free(t->ahead);
+	t->ahead = bigger;
+	t->ahead_size = size > max ? max : size;
+	return true;
+}
+
+ssize_t
+tls_peek(struct tls *t, void *buf, size_t len)
+{
+	ssize_t n = 1;
+
+	while (t->ahead_len < len && n > 0) {
+		if (!grow(t, len)) {
+			errno = ENOMEM;
+			return -1;
+		}
+		n = decrypt(
+		    t, t->ahead + t->ahead_len, t->ahead_size - t->ahead_len);
+		if (n > 0)
+			t->ahead_len += (size_t)n;
+	}
+	if (t->ahead_len == 0)
+		return n;
+	if (t->ahead_len < len)
+		len = t->ahead_len;
+	memcpy(buf, t->ahead + t->ahead_at, len);
+	return (ssize_t)len;
+}
+
+ssize_t
+tls_write(struct tls *t, const void *buf, size_t len)
+{
+	int n;
+
+	if (len == 0)
+		return 0;
+	if (t->ended > 0) {
+		errno = t->ended == TLS_NOT_SHUT ? EPIPE : t->ended;
+		return -1;
+	}
+	ERR_clear_error();
+	errno = 0;
+	n = SSL_write(t->ssl, buf, len > INT_MAX ? INT_MAX : (int)len);
+	if (n > 0)
+		return n;
+	errno = fail(t, n);
+	if (errno == 0 || errno == TLS_NOT_SHUT)
+		errno = EPIPE;
+	return -1;
+}
+
+int
+tls_shutdown(struct tls *t)
+{
+	int n;
+
+	if (t->ended > 0 || !SSL_is_init_finished(t->ssl))
+		return 0;
+	ERR_clear_error();
+	errno = 0;
+	n = SSL_shutdown(t->ssl);
+	if (n >= 0)
+		return 0;
+	errno = fail(t, n);
+	return errno == EAGAIN ? -1 : 0;
+}
+
+/* --- bufferevent --------------------------------------------------------- */
+
+/* What is here already goes into the input: no event will tell of it. The end
+ * of the connection does not; the next read finds that. */
+static bool
+prime(struct tls *t, struct bufferevent *bev)
+{
+	struct evbuffer *in = bufferevent_get_input(bev);
+	char buf[AHEAD_MIN];
+	bool has_memory = true;
+	ssize_t n;
+
+	evbuffer_unfreeze(in, 0);
+	while (has_memory && (n = tls_read(t, buf, sizeof(buf))) > 0)
+		has_memory = evbuffer_add(in, buf, (size_t)n) == 0;
+	evbuffer_freeze(in, 0);
+	return has_memory;
+}
+
+struct bufferevent *
+tls_bufferevent(struct event_base *base, struct tls *t)
+{
+	int fd = SSL_get_fd(t->ssl);
+	struct bufferevent *bev = bufferevent_openssl_socket_new(
+	    base, fd, t->ssl, BUFFEREVENT_SSL_OPEN, 0);
+
+	if (bev == NULL)
+		return NULL;
+	/* It does not look for a second record that was read with the first. */
+	SSL_set_read_ahead(t->ssl, 0);
+	bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
+	if (prime(t, bev))
+		return bev;
+	bufferevent_free(bev);
+	return NULL;
+}
