@@ -23,24 +23,28 @@ owner = int(lt.wait_until(lambda: re.findall(
 # so; none is cut off.
 hard = resource.prlimit(owner, resource.RLIMIT_NOFILE)[1]
 resource.prlimit(owner, resource.RLIMIT_NOFILE, (lt.fd_count(owner), hard))
-visitors = []
 
 
 def visit():
-    visitors.append(lt.Visitor(server))
-    visitors[-1].send(lt.request(server.host("demo"),
-                                 headers={"Connection": "close"}))
+    visitor = lt.Visitor(server)
+    visitor.send(lt.request(server.host("demo"),
+                            headers={"Connection": "close"}))
+    return visitor
 
 
-for _ in range(60):
-    visit()
-# Whoever wakes first accepts: the owner notices when it is first for once.
-lt.wait_until(lambda: "accept paused" in server.log() or visit())
+# Whoever wakes first accepts: the owner notices when that is it. Until then it
+# is handed visitors, who wait for it to have room again.
+early = []
+lt.wait_until(lambda: "accept paused" in server.log() or early.append(visit()))
+visitors = [visit() for _ in range(60)]
 for i, visitor in enumerate(visitors):
     if i == 30:
         resource.prlimit(owner, resource.RLIMIT_NOFILE, (hard, hard))
     page = visitor.read_response()
     assert page and page.status in (200, 502, 503), (i, page)
+    visitor.close()
+for visitor in early:
+    assert visitor.read_response().status in (200, 502, 503)
     visitor.close()
 lt.wait_until(lambda: lt.get(server, "demo").status == 200)
 assert owner in server.workers()
