@@ -1,38 +1,57 @@
 /* SPDX-License-Identifier: ISC
  *
  * The settings: one table, one function that sets any of them from text, and
- * two ways to get there, the configuration file and the command line. Called
- * by main before there is any other process; what it makes is only read
- * afterwards. It must not open anything but the configuration file, and it
- * never ends the program: it says what is wrong and leaves the rest to main.
+ * two who call it, config_file and the command line. Called by main before
+ * there is any other process; what it makes is only read afterwards. It must
+ * not open anything, and it never ends the program: it says what is wrong and
+ * leaves the rest to main.
  */
 #define _GNU_SOURCE
 
 #include "server/config.h"
 
-#include <confuse.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/ltp.h"
+#include "server/config_listen.h"
+#include "server/nearest.h"
 
 #define DAY_S	       86400
 #define DOMAIN_MAX     190 /* NAME.DOMAIN must be a DNS name too */
 #define DEFAULT_LISTEN "8000"
-#define KEY_MAX	       32 /* longer ones are like none of ours */
-#define FAULT_MAX      256
+#define WORDS_MAX      160 /* what is wrong with a value */
 
 #define FIELD(field) offsetof(struct config, field)
 
 const struct config_option config_options[] = {
 	{ "domain", CONFIG_STRING, "localhost", 0, 0,
 	    "base domain; tunnels are NAME.DOMAIN", FIELD(domain) },
-	{ "listen", CONFIG_LIST, NULL, 0, 0,
+	{ "listen", CONFIG_LISTEN, NULL, 0, 0,
 	    "where to listen: HOST:PORT, or PORT on loopback", FIELD(listen) },
+	{ "tls-certificate", CONFIG_PATHS, NULL, 0, 0,
+	    "PEM file with a certificate and its chain", FIELD(certificates) },
+	{ "tls-key", CONFIG_PATHS, NULL, 0, 0,
+	    "PEM file with the key of the certificate in the same place",
+	    FIELD(keys) },
+	{ "backend-tls", CONFIG_NEED, "optional", 0, 0,
+	    "required: clients in clear are refused",
+	    FIELD(backend_tls_required) },
+	{ "redirect-to-https", CONFIG_BOOL, "no", 0, 0,
+	    "send visitors in clear to the https URL",
+	    FIELD(redirect_to_https) },
+	{ "handshake-timeout", CONFIG_NUMBER, "10", 1, 3600,
+	    "seconds for a TLS handshake", FIELD(handshake_timeout) },
+	{ "handshakes", CONFIG_NUMBER, "1024", 1, 1048576,
+	    "TLS handshakes in progress in one worker", FIELD(handshakes) },
+	{ "handshakes-per-address", CONFIG_NUMBER, "256", 1, 1048576,
+	    "the same of one address", FIELD(handshakes_per_address) },
+	{ "ticket-rotation", CONFIG_NUMBER, "43200", 1, 2 * DAY_S,
+	    "seconds between two keys for session tickets",
+	    FIELD(ticket_rotation) },
 	{ "workers", CONFIG_NUMBER, "0", 0, CONFIG_WORKERS_MAX,
 	    "worker processes; 0: one per core", FIELD(workers) },
 	{ "max-workers", CONFIG_NUMBER, "16", 1, CONFIG_WORKERS_MAX,
@@ -69,9 +88,10 @@ const struct config_option config_options[] = {
 const size_t config_options_n =
     sizeof(config_options) / sizeof(config_options[0]);
 
-/* One of the setters below; false if the value is not allowed. */
-typedef bool set_fn(
-    struct config *, const struct config_option *, const char *value);
+/* One of the setters below; false if the value is not allowed. What is wrong
+ * goes to `words` if that is not the same for all settings of the type. */
+typedef bool set_fn(struct config *, const struct config_option *,
+    const char *value, char words[WORDS_MAX]);
 
 static void *
 field_of(struct config *c, const struct config_option *o)
@@ -101,34 +121,43 @@ check_labels(char *domain)
 	}
 }
 
-static bool
-set_domain(struct config *c, const struct config_option *o, const char *value)
+bool
+config_domain(const char *text, char out[NET_HOST_MAX])
 {
-	char **field = field_of(c, o);
-	size_t len = strlen(value);
-	char *domain;
+	size_t len = strlen(text);
 
-	if (len > 0 && value[len - 1] == '.')
+	if (len > 0 && text[len - 1] == '.')
 		len--;
 	if (len > DOMAIN_MAX)
 		return false;
-	domain = log_must_strdup(value);
-	domain[len] = '\0';
-	if (!check_labels(domain)) {
-		free(domain);
+	memcpy(out, text, len);
+	out[len] = '\0';
+	return check_labels(out);
+}
+
+static bool
+set_domain(struct config *c, const struct config_option *o, const char *value,
+    char words[WORDS_MAX])
+{
+	char **field = field_of(c, o);
+	char domain[NET_HOST_MAX];
+
+	(void)words;
+	if (!config_domain(value, domain))
 		return false;
-	}
 	free(*field);
-	*field = domain;
+	*field = log_must_strdup(domain);
 	return true;
 }
 
 static bool
-set_number(struct config *c, const struct config_option *o, const char *value)
+set_number(struct config *c, const struct config_option *o, const char *value,
+    char words[WORDS_MAX])
 {
 	unsigned *field = field_of(c, o);
 	unsigned long n;
 
+	(void)words;
 	if (*value == '\0' || strspn(value, "0123456789") != strlen(value))
 		return false;
 	errno = 0;
@@ -140,16 +169,19 @@ set_number(struct config *c, const struct config_option *o, const char *value)
 }
 
 static bool
-set_bool(struct config *c, const struct config_option *o, const char *value)
+set_bool(struct config *c, const struct config_option *o, const char *value,
+    char words[WORDS_MAX])
 {
 	bool *field = field_of(c, o);
 
+	(void)words;
 	*field = strcmp(value, "yes") == 0;
 	return *field || strcmp(value, "no") == 0;
 }
 
 static bool
-set_level(struct config *c, const struct config_option *o, const char *value)
+set_level(struct config *c, const struct config_option *o, const char *value,
+    char words[WORDS_MAX])
 {
 	static const char *const names[] = {
 		[LOG_LEVEL_ERROR] = "error",
@@ -159,6 +191,7 @@ set_level(struct config *c, const struct config_option *o, const char *value)
 	};
 	enum log_level *field = field_of(c, o);
 
+	(void)words;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(value, names[i]) == 0) {
 			*field = (enum log_level)i;
@@ -169,160 +202,114 @@ set_level(struct config *c, const struct config_option *o, const char *value)
 }
 
 static bool
-add_listen(struct config *c, const char *host, uint16_t port, bool is_default)
+set_need(struct config *c, const struct config_option *o, const char *value,
+    char words[WORDS_MAX])
 {
-	struct config_listen *l = &c->listen[c->listen_n];
+	bool *field = field_of(c, o);
 
-	if (c->listen_n == CONFIG_LISTEN_MAX ||
-	    net_addr_from(&l->addr, host, port) == -1)
+	(void)words;
+	*field = strcmp(value, "required") == 0;
+	return *field || strcmp(value, "optional") == 0;
+}
+
+static bool
+set_listen(struct config *c, const struct config_option *o, const char *value,
+    char words[WORDS_MAX])
+{
+	if (c->listen_is_from_file)
+		config_drop(c, o);
+	return config_listen_add(c, value, words, WORDS_MAX);
+}
+
+static bool
+set_paths(struct config *c, const struct config_option *o, const char *value,
+    char words[WORDS_MAX])
+{
+	struct config_paths *field = field_of(c, o);
+
+	if (value[0] == '\0')
 		return false;
-	l->is_default = is_default;
-	l->is_from_file = false;
-	c->listen_n++;
+	if (field->is_from_file)
+		config_drop(c, o);
+	if (field->n == CONFIG_PAIRS_MAX) {
+		snprintf(words, WORDS_MAX,
+		    "one too many: there can be at most %d", CONFIG_PAIRS_MAX);
+		return false;
+	}
+	field->each[field->n++] = log_must_strdup(value);
 	return true;
 }
 
-/* The same port in both families, IPv6 only if there is such a thing. Two
- * ports that the kernel picks would not be the same: then IPv4 alone. */
-static bool
-add_both(struct config *c, const char *v4, const char *v6, uint16_t port)
+void
+config_drop(struct config *c, const struct config_option *o)
 {
-	return add_listen(c, v4, port, false) &&
-	       (port == 0 || add_listen(c, v6, port, true));
+	struct config_paths *paths = field_of(c, o);
+
+	if (o->type == CONFIG_LISTEN) {
+		c->listen_n = 0;
+		c->listen_is_from_file = false;
+	} else if (o->type == CONFIG_PATHS) {
+		while (paths->n > 0)
+			free(paths->each[--paths->n]);
+		paths->is_from_file = false;
+	}
 }
 
-/* The command line goes over the file. */
-static void
-drop_listen_of_file(struct config *c)
+void
+config_is_from_file(struct config *c, const struct config_option *o)
 {
-	size_t kept = 0;
+	struct config_paths *paths = field_of(c, o);
 
-	for (size_t i = 0; i < c->listen_n; i++)
-		if (!c->listen[i].is_from_file)
-			c->listen[kept++] = c->listen[i];
-	c->listen_n = kept;
-}
-
-static bool
-set_listen(struct config *c, const struct config_option *o, const char *value)
-{
-	char host[NET_HOST_MAX];
-	uint16_t port;
-
-	(void)o;
-	drop_listen_of_file(c);
-	if (net_split(value, host, &port) == -1)
-		return false;
-	if (host[0] == '\0' || strcasecmp(host, "localhost") == 0)
-		return add_both(c, "127.0.0.1", "::1", port);
-	if (strcmp(host, "*") == 0)
-		return add_both(c, "0.0.0.0", "::", port);
-	return add_listen(c, host, port, false);
-}
-
-/* True for [HOST:]DIGITS: then it is the number that is wrong. */
-static bool
-has_port(const char *value)
-{
-	const char *colon = strrchr(value, ':');
-	const char *port = colon == NULL ? value : colon + 1;
-
-	return *port != '\0' && strspn(port, "0123456789") == strlen(port);
-}
-
-/* What is wrong with a listener. */
-static void
-say_listen(const struct config *c, const char *value, char *out, size_t size)
-{
-	char host[NET_HOST_MAX];
-	uint16_t port;
-
-	if (net_split(value, host, &port) == 0 &&
-	    c->listen_n == CONFIG_LISTEN_MAX)
-		snprintf(out, size, "one too many: there can be at most %d",
-		    CONFIG_LISTEN_MAX);
-	else if (net_split(value, host, &port) == -1 && value[0] != ':' &&
-		 has_port(value))
-		snprintf(out, size, "not good: a port is from 0 to 65535");
-	else
-		snprintf(out, size,
-		    "not HOST:PORT, where HOST is an address, localhost or *, "
-		    "or PORT alone");
+	if (o->type == CONFIG_LISTEN)
+		c->listen_is_from_file = true;
+	else if (o->type == CONFIG_PATHS)
+		paths->is_from_file = true;
 }
 
 /* What is wrong with a value, in words that go on after "is". */
 static void
-say_wrong(const struct config *c, const struct config_option *o,
-    const char *value, char *out, size_t size)
+say_wrong(const struct config_option *o, char words[WORDS_MAX])
 {
 	switch (o->type) {
 	case CONFIG_STRING:
-		snprintf(out, size,
+		snprintf(words, WORDS_MAX,
 		    "not a DNS name of at most %d bytes, such as "
 		    "tunnel.example.com",
 		    DOMAIN_MAX);
 		break;
 	case CONFIG_NUMBER:
-		snprintf(out, size, "not a whole number from %u to %u", o->min,
-		    o->max);
+		snprintf(words, WORDS_MAX, "not a whole number from %u to %u",
+		    o->min, o->max);
 		break;
 	case CONFIG_BOOL:
-		snprintf(out, size, "not yes or no");
+		snprintf(words, WORDS_MAX, "not yes or no");
 		break;
 	case CONFIG_LEVEL:
-		snprintf(out, size, "not error, warn, info or debug");
+		snprintf(words, WORDS_MAX, "not error, warn, info or debug");
 		break;
-	case CONFIG_LIST:
-		say_listen(c, value, out, size);
+	case CONFIG_NEED:
+		snprintf(words, WORDS_MAX, "not optional or required");
+		break;
+	case CONFIG_PATHS:
+		snprintf(words, WORDS_MAX, "not the path of a file");
+		break;
+	case CONFIG_LISTEN:
 		break;
 	}
 }
 
-static size_t
-min_of(size_t x, size_t y)
+static int
+say_unknown(const char *key, char *why, size_t why_size)
 {
-	return x < y ? x : y;
-}
+	struct nearest nearest;
+	char hint[64];
 
-/* How many letters must be put in, taken out or changed to get from one key
- * to the other (Levenshtein). */
-static size_t
-edit_distance(const char *x, const char *y)
-{
-	size_t row[KEY_MAX + 1], len = strnlen(y, KEY_MAX);
-
-	for (size_t j = 0; j <= len; j++)
-		row[j] = j;
-	for (size_t i = 0; x[i] != '\0'; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i + 1;
-		for (size_t j = 1; j <= len; j++) {
-			size_t swap = diagonal + (x[i] != y[j - 1]);
-
-			diagonal = row[j];
-			row[j] = min_of(swap, min_of(row[j], row[j - 1]) + 1);
-		}
-	}
-	return row[len];
-}
-
-/* "; do you mean ...?", or nothing if no key is near enough for a slip. */
-static void
-say_nearest(const char *key, char *out, size_t size)
-{
-	size_t best = strlen(key) / 3 < 2 ? 2 : strlen(key) / 3;
-
-	out[0] = '\0';
-	for (size_t i = 0; i < config_options_n; i++) {
-		size_t n = edit_distance(config_options[i].key, key);
-
-		if (n > best)
-			continue;
-		best = n - (n > 0);
-		snprintf(
-		    out, size, "; do you mean \"%s\"?", config_options[i].key);
-	}
+	nearest_init(&nearest, key);
+	for (size_t i = 0; i < config_options_n; i++)
+		nearest_try(&nearest, config_options[i].key);
+	snprintf(why, why_size, "there is no setting \"%.64s\"%s", key,
+	    nearest_text(&nearest, hint, sizeof(hint)));
+	return -1;
 }
 
 static const struct config_option *
@@ -342,21 +329,20 @@ config_set(struct config *c, const char *key, const char *value, char *why,
 		[CONFIG_STRING] = set_domain,
 		[CONFIG_NUMBER] = set_number,
 		[CONFIG_BOOL] = set_bool,
-		[CONFIG_LIST] = set_listen,
+		[CONFIG_LISTEN] = set_listen,
+		[CONFIG_PATHS] = set_paths,
 		[CONFIG_LEVEL] = set_level,
+		[CONFIG_NEED] = set_need,
 	};
 	const struct config_option *o = find_option(key);
-	char words[128];
+	char words[WORDS_MAX] = "";
 
-	if (o == NULL) {
-		say_nearest(key, words, sizeof(words));
-		snprintf(why, why_size, "there is no setting \"%.64s\"%s", key,
-		    words);
-		return -1;
-	}
-	if (setters[o->type](c, o, value))
+	if (o == NULL)
+		return say_unknown(key, why, why_size);
+	if (setters[o->type](c, o, value, words))
 		return 0;
-	say_wrong(c, o, value, words, sizeof(words));
+	if (words[0] == '\0')
+		say_wrong(o, words);
 	snprintf(why, why_size, "%s: \"%.64s\" is %s", key, value, words);
 	return -1;
 }
@@ -382,151 +368,10 @@ config_free(struct config *c)
 {
 	if (c == NULL)
 		return;
+	for (size_t i = 0; i < config_options_n; i++)
+		config_drop(c, &config_options[i]);
 	free(c->domain);
 	free(c);
-}
-
-/* A value as it stands in the file. */
-struct config_found {
-	int line;
-	char text[];
-};
-
-/* libconfuse has met a value. It is checked later, in one place. */
-static int
-take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	size_t size = strlen(value) + 1;
-	struct config_found *found = log_must_alloc(1, sizeof(*found) + size);
-
-	(void)opt;
-	found->line = cfg->line;
-	memcpy(found->text, value, size);
-	*(struct config_found **)result = found;
-	return 0;
-}
-
-/* libconfuse has met something that is no setting, and will end there. It is
- * said in its turn, so it waits in the comment of the first option: libconfuse
- * gives this function nothing else to put it in. */
-static void
-keep_fault(cfg_t *cfg, const char *fmt, va_list ap)
-{
-	char text[FAULT_MAX], hint[128] = "";
-	va_list args;
-	int len;
-
-	va_copy(args, ap);
-	len = vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	if (strncmp(fmt, "no such option", strlen("no such option")) == 0)
-		say_nearest(va_arg(ap, const char *), hint, sizeof(hint));
-	else if (strncmp(fmt, "premature end", strlen("premature end")) == 0)
-		snprintf(hint, sizeof(hint),
-		    "; is a quote or a brace left open, or a value missing?");
-	if (len >= 0 && (size_t)len < sizeof(text))
-		snprintf(text + len, sizeof(text) - (size_t)len, "%s", hint);
-	cfg_opt_setcomment(cfg_getnopt(cfg, 0), text);
-}
-
-/* A parser for the table. Every value is taken as text, a list or not. */
-static cfg_t *
-new_parser(const char *path)
-{
-	cfg_opt_t *opts = log_must_alloc(config_options_n + 1, sizeof(*opts));
-	cfg_t *cfg;
-
-	for (size_t i = 0; i < config_options_n; i++) {
-		const struct config_option *o = &config_options[i];
-		cfg_flag_t list = o->type == CONFIG_LIST ? CFGF_LIST : 0;
-
-		opts[i] = (cfg_opt_t)CFG_PTR_CB(
-		    o->key, NULL, CFGF_NODEFAULT | list, take_value, free);
-	}
-	opts[config_options_n] = (cfg_opt_t)CFG_END();
-	cfg = cfg_init(opts, CFGF_NONE);
-	free(opts);
-	if (cfg == NULL)
-		fatal("out of memory");
-	cfg->filename = log_must_strdup(path);
-	cfg_set_error_function(cfg, keep_fault);
-	return cfg;
-}
-
-/* Sets what was found in one line; -1 if any of it is wrong. */
-static int
-apply_line(struct config *c, cfg_t *cfg, const char *path, int line)
-{
-	const struct config_found *found;
-	char why[256];
-	int result = 0;
-
-	for (unsigned i = 0; i < config_options_n; i++) {
-		cfg_opt_t *opt = cfg_getnopt(cfg, i);
-
-		for (unsigned j = 0; j < cfg_opt_size(opt); j++) {
-			found = cfg_opt_getnptr(opt, j);
-			if (found == NULL || found->line != line ||
-			    config_set(c, config_options[i].key, found->text,
-				why, sizeof(why)) == 0)
-				continue;
-			/* libconfuse drops a * outside quotes. */
-			fprintf(stderr, "%s:%d: %s%s\n", path, line, why,
-			    found->text[0] == ':'
-				? "; a * has to be in quotes: \"*:80\""
-				: "");
-			result = -1;
-		}
-	}
-	return result;
-}
-
-/* Opens a file; a directory would make libconfuse end the program. */
-static FILE *
-open_file(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	struct stat st;
-
-	if (file == NULL)
-		return NULL;
-	if (fstat(fileno(file), &st) == 0 && !S_ISDIR(st.st_mode))
-		return file;
-	fclose(file);
-	errno = EISDIR;
-	return NULL;
-}
-
-int
-config_read(struct config *c, const char *path, bool must_exist)
-{
-	FILE *file = open_file(path);
-	const char *fault;
-	int result = 0;
-	cfg_t *cfg;
-
-	if (file == NULL) {
-		if (errno == ENOENT && !must_exist)
-			return 0;
-		fprintf(stderr, "ltserver: %s: %s\n", path, strerror(errno));
-		return -1;
-	}
-	cfg = new_parser(path);
-	if (cfg_parse_fp(cfg, file) != CFG_SUCCESS)
-		result = -1;
-	fclose(file);
-	if (cfg_size(cfg, "listen") > 0)
-		c->listen_n = 0;
-	for (int line = 1; line <= cfg->line; line++)
-		if (apply_line(c, cfg, path, line) == -1)
-			result = -1;
-	fault = cfg_opt_getcomment(cfg_getnopt(cfg, 0));
-	if (fault != NULL)
-		fprintf(stderr, "%s:%d: %s\n", path, cfg->line, fault);
-	cfg_free(cfg);
-	for (size_t i = 0; i < c->listen_n; i++)
-		c->listen[i].is_from_file = true;
-	return result;
 }
 
 /* One worker a core that we may run on, as far as allowed. */
@@ -543,45 +388,82 @@ count_workers(unsigned max)
 	return n < max ? n : max;
 }
 
-/* Refuses an address that is there twice: the second could not be bound. Of
- * port 0 there may be any number, since each is another port. */
-static int
-check_listen(const struct config *c, char *why, size_t why_size)
+/* What numbers and pairs must be to each other; NULL, or a sentence about what
+ * they are not. */
+static const char *
+contradiction(const struct config *c, char *why, size_t why_size)
 {
-	char x[NET_TEXT_MAX], y[NET_TEXT_MAX];
+	if (c->workers > c->max_workers)
+		snprintf(why, why_size,
+		    "workers (%u) is more than max-workers (%u)", c->workers,
+		    c->max_workers);
+	else if (c->pool_idle > c->pool_idle_max)
+		snprintf(why, why_size,
+		    "pool-idle (%u) is more than pool-idle-max (%u)",
+		    c->pool_idle, c->pool_idle_max);
+	else if (c->certificates.n != c->keys.n)
+		snprintf(why, why_size,
+		    "tls-certificate (%zu) and tls-key (%zu) come in pairs: "
+		    "name a key for each certificate, in the same order",
+		    c->certificates.n, c->keys.n);
+	else
+		return NULL;
+	return why;
+}
 
-	for (size_t i = 0; i < c->listen_n; i++) {
-		net_addr_text(&c->listen[i].addr, x);
-		for (size_t j = 0; j < i; j++) {
-			net_addr_text(&c->listen[j].addr, y);
-			if (net_addr_port(&c->listen[i].addr) == 0 ||
-			    strcmp(x, y) != 0)
-				continue;
-			snprintf(why, why_size, "listen: %s is there twice", x);
-			return -1;
-		}
-	}
-	return 0;
+/* All the kinds that some listener takes; TLS only if there is a
+ * certificate. */
+static unsigned
+kinds_of_all(const struct config *c)
+{
+	unsigned kinds = 0;
+
+	for (size_t i = 0; i < c->listen_n; i++)
+		kinds |= c->listen[i].kinds;
+	return c->certificates.n > 0 ? kinds : kinds & ~(unsigned)CONFIG_TLS;
+}
+
+/* What wants TLS, or the listeners, cannot have; NULL or a sentence. */
+static const char *
+unreachable(const struct config *c)
+{
+	unsigned kinds = kinds_of_all(c);
+	bool has_tls = (kinds & CONFIG_TLS) != 0;
+
+	if (c->redirect_to_https && c->certificates.n == 0)
+		return "redirect-to-https = yes needs a certificate: set "
+		       "tls-certificate and tls-key";
+	if (c->backend_tls_required && c->certificates.n == 0)
+		return "backend-tls = required needs a certificate: set "
+		       "tls-certificate and tls-key";
+	if (c->redirect_to_https && !has_tls)
+		return "redirect-to-https = yes needs a listener that has tls "
+		       "among its kinds";
+	if (c->backend_tls_required && !has_tls)
+		return "backend-tls = required needs a listener that has tls "
+		       "among its kinds";
+	if (!has_tls && (kinds & CONFIG_LTP) == 0)
+		return "listen: clients can come in nowhere: that needs a "
+		       "listener that has ltp, or tls and a certificate, among "
+		       "its kinds";
+	return NULL;
 }
 
 int
 config_finish(struct config *c, char *why, size_t why_size)
 {
-	if (c->workers > c->max_workers) {
-		snprintf(why, why_size,
-		    "workers (%u) is more than max-workers (%u)", c->workers,
-		    c->max_workers);
+	const char *wrong = contradiction(c, why, why_size);
+
+	if (wrong != NULL)
 		return -1;
-	}
-	if (c->pool_idle > c->pool_idle_max) {
-		snprintf(why, why_size,
-		    "pool-idle (%u) is more than pool-idle-max (%u)",
-		    c->pool_idle, c->pool_idle_max);
-		return -1;
-	}
 	if (c->workers == 0)
 		c->workers = count_workers(c->max_workers);
-	if (c->listen_n == 0)
-		return config_set(c, "listen", DEFAULT_LISTEN, why, why_size);
-	return check_listen(c, why, why_size);
+	if (c->listen_n == 0 &&
+	    config_set(c, "listen", DEFAULT_LISTEN, why, why_size) == -1)
+		return -1;
+	wrong = unreachable(c);
+	if (wrong == NULL)
+		return 0;
+	snprintf(why, why_size, "%s", wrong);
+	return -1;
 }

@@ -5,45 +5,78 @@
  * command line's own options all come from it, and tests compare it with the
  * manual and etc/ltserver.conf.
  *
- * The configuration file is read with libconfuse: key = value lines,
- * # comments, lists in braces.
+ * The configuration file is read by config_file.
  */
 #ifndef LT_SERVER_CONFIG_H
 #define LT_SERVER_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/log.h"
 #include "common/net.h"
 
 #define CONFIG_LISTEN_MAX  16
+#define CONFIG_PAIRS_MAX   64
 #define CONFIG_WORKERS_MAX 64
+
+/* What the first bytes of a connection may be. */
+enum config_kinds {
+	CONFIG_HTTP = 1, /* a request in clear */
+	CONFIG_LTP = 2,	 /* a client in clear */
+	CONFIG_TLS = 4,	 /* TLS, of visitors and of clients */
+	CONFIG_KINDS = CONFIG_HTTP | CONFIG_LTP | CONFIG_TLS,
+};
+
+/* A URL as the world knows it. */
+struct config_public {
+	const char *scheme;	 /* "http", "https"; NULL: nothing is said */
+	char host[NET_HOST_MAX]; /* "": the base domain */
+	uint16_t port;
+};
 
 struct config_listen {
 	struct net_addr addr;
-	bool is_default;   /* not asked for: may fail if the family is absent */
-	bool is_from_file; /* the command line goes over it */
+	bool is_default; /* not asked for: may fail if the family is absent */
+	unsigned kinds;	 /* of enum config_kinds */
+	struct config_public public;
+};
+
+/* Owned texts. */
+struct config_paths {
+	char *each[CONFIG_PAIRS_MAX];
+	size_t n;
+	bool is_from_file; /* the command line goes over them */
 };
 
 struct config {
 	char *domain; /* base domain, lower case, a DNS name */
 	struct config_listen listen[CONFIG_LISTEN_MAX];
 	size_t listen_n;
-	unsigned workers;     /* never 0 after config_finish() */
+	bool listen_is_from_file;	  /* the command line goes over it */
+	struct config_paths certificates; /* each with the key of its index */
+	struct config_paths keys;
+	bool backend_tls_required; /* clients in clear are refused */
+	bool redirect_to_https;	   /* visitors in clear are */
+	unsigned workers;	   /* never 0 after config_finish() */
 	unsigned max_workers; /* what `workers` may become without a restart */
 	unsigned max_tunnels;
-	unsigned pool_idle;	/* idle proxy connections of a tunnel */
-	unsigned pool_idle_max; /* what a burst may raise that to */
-	unsigned pool_idle_old; /* the same for LTP/0.2 clients */
-	unsigned queue_limit;	/* visitors waiting in one tunnel */
-	unsigned head_timeout;	/* s, head or hello */
-	unsigned queue_timeout; /* s, wait for a proxy connection */
-	unsigned grace;		/* s, clients that know ext */
-	unsigned grace_old;	/* s, LTP/0.2 clients */
-	unsigned heartbeat;	/* s */
-	unsigned drain;		/* s, joined connections at SIGTERM */
-	bool forwarded;		/* set X-Forwarded-* headers */
+	unsigned pool_idle;	    /* idle proxy connections of a tunnel */
+	unsigned pool_idle_max;	    /* what a burst may raise that to */
+	unsigned pool_idle_old;	    /* the same for LTP/0.2 clients */
+	unsigned queue_limit;	    /* visitors waiting in one tunnel */
+	unsigned head_timeout;	    /* s, head or hello */
+	unsigned queue_timeout;	    /* s, wait for a proxy connection */
+	unsigned grace;		    /* s, clients that know ext */
+	unsigned grace_old;	    /* s, LTP/0.2 clients */
+	unsigned heartbeat;	    /* s */
+	unsigned drain;		    /* s, joined connections at SIGTERM */
+	unsigned handshake_timeout; /* s, from accept */
+	unsigned handshakes;	    /* TLS, in progress in a worker */
+	unsigned handshakes_per_address; /* the same of one address */
+	unsigned ticket_rotation;	 /* s, between two ticket keys */
+	bool forwarded;			 /* set X-Forwarded-* headers */
 	enum log_level log_level;
 
 	/* From the command line only. */
@@ -53,9 +86,11 @@ struct config {
 enum config_type {
 	CONFIG_STRING,
 	CONFIG_NUMBER,
-	CONFIG_BOOL,  /* yes, no */
-	CONFIG_LIST,  /* may be given more than once */
-	CONFIG_LEVEL, /* error, warn, info, debug */
+	CONFIG_BOOL,   /* yes, no */
+	CONFIG_LISTEN, /* may be given more than once */
+	CONFIG_PATHS,  /* the same */
+	CONFIG_LEVEL,  /* error, warn, info, debug */
+	CONFIG_NEED,   /* optional, required */
 };
 
 struct config_option {
@@ -81,17 +116,19 @@ void config_free(struct config *);
 int config_set(struct config *, const char *key, const char *value, char *why,
     size_t why_size);
 
-/*
- * Reads a file. 0; -1 with what is wrong in it on standard error, a line
- * each and in their order, "FILE:LINE: ...": every wrong value, and the first
- * place that is no setting at all, where reading ends. A file that is absent is
- * an error only if `must_exist`. What was set before stays unless the file sets
- * it again; so the file is read first, then the command line.
- */
-int config_read(struct config *, const char *path, bool must_exist);
+/* For config_file, about a setting that is a list: empties it before the file
+ * says what is in it; and says that what is in it is from a file, so that the
+ * command line goes over it. */
+void config_drop(struct config *, const struct config_option *);
+void config_is_from_file(struct config *, const struct config_option *);
+
+/* A DNS name, as a base domain must be: lower case and without a dot at the
+ * end in `out`. False if it is none. */
+bool config_domain(const char *text, char out[NET_HOST_MAX]);
 
 /* Fills in what depends on the machine or on other settings (workers,
- * default listeners) and checks the whole. 0, or -1 with `why`. */
+ * default listeners) and checks the whole, but opens nothing. 0, or -1 with
+ * `why`. */
 int config_finish(struct config *, char *why, size_t why_size);
 
 #endif

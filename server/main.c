@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/stdfds.h"
 #include "server/config.h"
+#include "server/config_file.h"
 #include "server/master.h"
 
 #define MAIN_CONFIG "/etc/localtunnel/ltserver.conf"
@@ -214,7 +215,7 @@ configure(struct config *config, int argc, char **argv, const char **path)
 	make_getopt(letters, longs);
 	file = find_file(argc, argv, letters, longs);
 	*path = file == NULL ? MAIN_CONFIG : file;
-	if (config_read(config, *path, file != NULL) == -1)
+	if (config_file_read(config, *path, file != NULL) == -1)
 		exit(MAIN_USAGE);
 	optind = 0;
 	while ((letter = getopt_long(argc, argv, letters, longs, NULL)) != -1)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "server/config.h"
+#include "server/config_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,6 +32,11 @@ check(const struct config *c)
 	}
 	assert(c->domain != NULL && strlen(c->domain) <= 190);
 	assert(c->listen_n <= CONFIG_LISTEN_MAX);
+	for (size_t i = 0; i < c->listen_n; i++)
+		assert((c->listen[i].kinds & ~(unsigned)CONFIG_KINDS) == 0 &&
+		       strlen(c->listen[i].public.host) < NET_HOST_MAX);
+	assert(c->certificates.n <= CONFIG_PAIRS_MAX);
+	assert(c->keys.n <= CONFIG_PAIRS_MAX);
 }
 
 int
@@ -44,7 +50,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(fd != -1 && write(fd, data, size) == (ssize_t)size);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	stderr = fopen("/dev/null", "we");
-	config_read(c, path, true);
+	config_file_read(c, path, true);
 	fclose(stderr);
 	stderr = terminal;
 	check(c);

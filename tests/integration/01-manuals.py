@@ -41,7 +41,12 @@ for program, page in ("ltserver", "ltserver.8"), ("ltclient", "ltclient.1"):
 
 table = set(re.findall(r'^\t\{ "([a-z-]+)",\s+CONFIG_',
                        text("server", "config.c"), re.M))
-same("settings", table=table, manual=set(re.findall(
+keys = set(re.findall(r'^\t\{ "([a-z-]+)", (?:true|false),',
+                      text("server", "config_listen.c"), re.M))
+same("settings", table=table | keys, manual=set(re.findall(
     r"^\.It Cm ([a-z-]+)", text("man", "ltserver.conf.5"), re.M)))
+example = text("etc", "ltserver.conf")
 same("settings", table=table, example=set(re.findall(
-    r"^#? ?([a-z-]+) += ", text("etc", "ltserver.conf"), re.M)))
+    r"^#? ?([a-z-]+) (?:= |\"\S+\" \{)", example, re.M)))
+same("keys of a listener", table=keys, example=set(re.findall(
+    r"^#\t(?:# )?([a-z-]+) = ", example, re.M)))

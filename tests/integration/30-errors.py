@@ -236,7 +236,7 @@ for args, says in ((["-x"], "unknown option -x"),
                    (["demo"], "demo: no arguments are expected"),
                    (["-l", "80000"], "a port is from 0 to 65535"),
                    (["-t", "-l", "80", "-l", "127.0.0.1:80"],
-                    "127.0.0.1:80 is there twice"),
+                    "is there twice: 127.0.0.1:80"),
                    (["-o", "drian=1"], 'do you mean "drain"?')):
     status, said = run(*args)
     assert status == 2, (args, status)
@@ -244,9 +244,11 @@ for args, says in ((["-x"], "unknown option -x"),
     assert says in said, said
 status, said = run("-t", config="grace = 4\n")
 assert (status, said) == (0, f"{lt.tmp}/given.conf: good\n"), said
-status, said = run("-t", config="grace = -1\nlisten = *:80\n")
+status, said = run("-t", config="grace = -1\nlisten *:80 { }\n")
 assert status == 2 and re.match(
     f"{lt.tmp}/given.conf:1: .*\n{lt.tmp}/given.conf:2: .*quotes", said), said
+status, said = run("-t", config='listen "80" {\n kinds = { "htp" }\n}\n')
+assert status == 2 and f"{lt.tmp}/given.conf:2: listen: kinds:" in said, said
 
 # With -v the log says where each connection goes; without it nothing of it.
 # A client that is refused is named, whatever it calls itself.

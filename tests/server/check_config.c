@@ -18,6 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/config_file.h"
+#include "server/config_listen.h"
+
 static struct config *config;
 
 static void
@@ -83,7 +86,7 @@ read_text(const char *text, char *said, size_t size)
 	fflush(stderr);
 	saved = dup(STDERR_FILENO);
 	dup2(errors, STDERR_FILENO);
-	result = config_read(config, path, true);
+	result = config_file_read(config, path, true);
 	fflush(stderr);
 	dup2(saved, STDERR_FILENO);
 	n = pread(errors, said, size - 1, 0);
@@ -132,6 +135,13 @@ START_TEST(defaults)
 	ck_assert_uint_eq(config->heartbeat, 5);
 	ck_assert_uint_eq(config->drain, 3600);
 	ck_assert(config->forwarded);
+	ck_assert(!config->backend_tls_required);
+	ck_assert(!config->redirect_to_https);
+	ck_assert_uint_eq(config->certificates.n, 0);
+	ck_assert_uint_eq(config->handshake_timeout, 10);
+	ck_assert_uint_eq(config->handshakes, 1024);
+	ck_assert_uint_eq(config->handshakes_per_address, 256);
+	ck_assert_uint_eq(config->ticket_rotation, 43200);
 	ck_assert_int_eq(config->log_level, LOG_LEVEL_INFO);
 }
 END_TEST
@@ -225,7 +235,7 @@ START_TEST(listeners)
 	bad("listen", "127.0.0.1", NULL);
 	bad("listen", "", NULL);
 	for (int i = 9; i < CONFIG_LISTEN_MAX; i++)
-		good("listen", "127.0.0.1:7000");
+		good("listen", "127.0.0.1:0");
 	bad("listen", "127.0.0.1:7001", "at most 16", NULL);
 	ck_assert_uint_eq(config->listen_n, CONFIG_LISTEN_MAX);
 }
@@ -259,7 +269,7 @@ START_TEST(far_key)
 	ck_assert(proposes("poolidlemax"));
 	ck_assert(!proposes("foo"));
 	ck_assert(!proposes("include"));
-	ck_assert(!proposes("tls-certificate"));
+	ck_assert(!proposes("proxy-protocol"));
 }
 END_TEST
 
@@ -302,17 +312,59 @@ END_TEST
 /* The second could not be bound, which -t has to find. */
 START_TEST(listen_twice)
 {
-	char why[256];
-
 	good("listen", "0");
 	good("listen", "0");
 	good("listen", "8080");
 	good("listen", "127.0.0.1:8081");
 	good("listen", "127.0.0.2:8080");
+	bad("listen", "[::1]:8080", "is there twice: [::1]:8080", NULL);
+	bad("listen", "localhost:8081", "is there twice: 127.0.0.1:8081", NULL);
+	good("listen", "[::1]:8082");
+	bad("listen", "8082", "is there twice: [::1]:8082", NULL);
+	ck_assert_uint_eq(config->listen_n, 7);
 	finish();
-	good("listen", "[::1]:8080");
+}
+END_TEST
+
+/* The configuration as a whole is refused with these words. */
+static void
+contradicts(const char *words)
+{
+	char why[256] = "";
+
 	ck_assert_int_eq(config_finish(config, why, sizeof(why)), -1);
-	ck_assert_str_eq(why, "listen: [::1]:8080 is there twice");
+	ck_assert_msg(strstr(why, words) != NULL, "no %s in: %s", words, why);
+}
+
+START_TEST(pairs)
+{
+	good("tls-certificate", "a.pem");
+	good("tls-certificate", "/etc/b.pem");
+	good("tls-key", "a.key");
+	contradicts("tls-certificate (2) and tls-key (1)");
+	good("tls-key", "b.key");
+	finish();
+	ck_assert_uint_eq(config->certificates.n, 2);
+	ck_assert_str_eq(config->certificates.each[1], "/etc/b.pem");
+	ck_assert_str_eq(config->keys.each[0], "a.key");
+	bad("tls-key", "", "tls-key", "not the path of a file", NULL);
+	for (int i = 2; i < CONFIG_PAIRS_MAX; i++)
+		good("tls-certificate", "c.pem");
+	bad("tls-certificate", "c.pem", "at most 64", NULL);
+}
+END_TEST
+
+START_TEST(tls_without_certificate)
+{
+	good("redirect-to-https", "yes");
+	contradicts("redirect-to-https = yes needs a certificate");
+	good("redirect-to-https", "no");
+	good("backend-tls", "required");
+	contradicts("backend-tls = required needs a certificate");
+	good("backend-tls", "optional");
+	ck_assert(!config->backend_tls_required);
+	finish();
+	bad("backend-tls", "yes", "not optional or required", NULL);
 }
 END_TEST
 
@@ -322,7 +374,10 @@ START_TEST(file)
 
 	ck_assert_int_eq(read_text("# a comment\n"
 				   "domain = \"tunnel.example.com\"\n"
-				   "listen = { \"*:80\", \"[::1]:81\" }\n"
+				   "listen \"*:80\" { }\n"
+				   "listen \"[::1]:81\" {\n"
+				   "  kinds = { http, \"ltp\" }\n"
+				   "}\n"
 				   "workers=2 # more\n"
 				   "forwarded = no\n"
 				   "\n",
@@ -334,10 +389,12 @@ START_TEST(file)
 	ck_assert(!config->forwarded);
 	ck_assert_uint_eq(config->listen_n, 3);
 	listens(2, "[::1]:81", false);
+	ck_assert_uint_eq(config->listen[0].kinds, CONFIG_KINDS);
+	ck_assert_uint_eq(config->listen[2].kinds, CONFIG_HTTP | CONFIG_LTP);
 	/* What the file does not name stays. */
 	ck_assert_uint_eq(config->grace, 30);
 	ck_assert_int_eq(
-	    read_text("listen = \"82\"\nworkers = 3", said, sizeof(said)), 0);
+	    read_text("listen \"82\" { }\nworkers = 3", said, sizeof(said)), 0);
 	ck_assert_str_eq(config->domain, "tunnel.example.com");
 	ck_assert_uint_eq(config->workers, 3);
 	ck_assert_uint_eq(config->listen_n, 2);
@@ -348,6 +405,31 @@ START_TEST(file)
 	ck_assert_uint_eq(config->listen_n, 2);
 	listens(0, "[::1]:83", false);
 	listens(1, "[::1]:84", false);
+	ck_assert_uint_eq(config->listen[0].kinds, CONFIG_KINDS);
+	ck_assert_ptr_null(config->listen[0].public.scheme);
+}
+END_TEST
+
+START_TEST(file_paths)
+{
+	char said[1024];
+
+	ck_assert_int_eq(read_text("tls-certificate = { \"a\", \"b\" }\n"
+				   "tls-key = { \"c\" }\n"
+				   "tls-key += { \"d\" }\n",
+			     said, sizeof(said)),
+	    0);
+	ck_assert_uint_eq(config->certificates.n, 2);
+	ck_assert_uint_eq(config->keys.n, 2);
+	ck_assert_str_eq(config->keys.each[1], "d");
+	ck_assert_int_eq(
+	    read_text("tls-certificate = \"e\"\n", said, sizeof(said)), 0);
+	ck_assert_uint_eq(config->certificates.n, 1);
+	ck_assert_uint_eq(config->keys.n, 2);
+	good("tls-key", "f");
+	good("tls-key", "g");
+	ck_assert_uint_eq(config->keys.n, 2);
+	ck_assert_str_eq(config->keys.each[0], "f");
 }
 END_TEST
 
@@ -366,6 +448,145 @@ is_said(const char *said, int line, const char *words)
 	return false;
 }
 
+/* Reads a section with this value of `public`. */
+static int
+read_public(const char *value, char *said, size_t size)
+{
+	char text[400];
+
+	snprintf(
+	    text, sizeof(text), "listen \"80\" {\n public = \"%s\"\n}", value);
+	return read_text(text, said, size);
+}
+
+static void
+is_public(
+    const char *value, const char *scheme, const char *host, uint16_t port)
+{
+	char said[1024];
+
+	ck_assert_msg(read_public(value, said, sizeof(said)) == 0, "%s", said);
+	for (size_t i = 0; i < config->listen_n; i++) {
+		const struct config_public *p = &config->listen[i].public;
+
+		ck_assert_str_eq(p->scheme, scheme);
+		ck_assert_str_eq(p->host, host);
+		ck_assert_uint_eq(p->port, port);
+	}
+}
+
+START_TEST(publics)
+{
+	is_public("https://:443", "https", "", 443);
+	is_public("https://:8443", "https", "", 8443);
+	is_public("https://", "https", "", 443);
+	is_public(
+	    "http://tunnel.example.com", "http", "tunnel.example.com", 80);
+	is_public("HTTPS://Tunnel.Example.com.:444/", "https",
+	    "tunnel.example.com", 444);
+	is_public("http://localhost:65535", "http", "localhost", 65535);
+}
+END_TEST
+
+START_TEST(bad_publics)
+{
+	static const char *const values[] = { "", "example.com", "ftp://x",
+		"https:/x", "https://x/y", "https://x:0", "https://x:65536",
+		"https://x:", "https://x:y", "https://1.2.3.4", "https://[::1]",
+		"https://a@b", "https://x y", "https://*.x", "https://x//",
+		"https://:1:2", "http://https://x" };
+	char said[2048];
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		ck_assert_msg(read_public(values[i], said, sizeof(said)) == -1,
+		    "%s", values[i]);
+		ck_assert_msg(
+		    is_said(said, 2, "listen: public: \""), "%s", said);
+		ck_assert_msg(is_said(said, 2, "[HOST][:PORT]"), "%s", said);
+	}
+}
+END_TEST
+
+START_TEST(file_sections)
+{
+	char said[2048];
+
+	ck_assert_int_eq(read_text("listen \"nowhere\" {\n"
+				   " kinds = { \"http\",\n"
+				   "  \"tsl\" }\n"
+				   " public = \"x\"\n"
+				   "}\n"
+				   "grace = x\n"
+				   "listen \"80\" { }\n"
+				   "listen \"[::1]:80\" { kinds = {} }\n"
+				   "listen \"81\" {\n"
+				   " kind = \"http\"\n"
+				   "}\n"
+				   "grace = y\n",
+			     said, sizeof(said)),
+	    -1);
+	ck_assert_msg(is_said(said, 1, "\"nowhere\""), "%s", said);
+	ck_assert_msg(is_said(said, 3, "not http, ltp or tls"), "%s", said);
+	ck_assert_msg(is_said(said, 4, "public"), "%s", said);
+	ck_assert_msg(is_said(said, 6, "grace"), "%s", said);
+	ck_assert_msg(is_said(said, 8, "twice: [::1]:80"), "%s", said);
+	ck_assert_msg(is_said(said, 8, "kinds is empty"), "%s", said);
+	ck_assert_msg(is_said(said, 10, "\"kinds\""), "%s", said);
+	ck_assert(strstr(said, ":4: ") < strstr(said, ":6: "));
+	ck_assert(strstr(said, ":6: ") < strstr(said, ":8: "));
+	ck_assert_ptr_null(strstr(said, ":12: "));
+}
+END_TEST
+
+/* How it is written is said to whoever writes it in another way. */
+START_TEST(file_no_section)
+{
+	char said[2048];
+
+	ck_assert_int_eq(
+	    read_text("\nlisten = { \"80\" }\n", said, sizeof(said)), -1);
+	ck_assert_msg(is_said(said, 2, "listen \"ADDRESS\" { }"), "%s", said);
+	ck_assert_int_eq(
+	    read_text("listen \"80\"\ngrace = 1\n", said, sizeof(said)), -1);
+	ck_assert_msg(strstr(said, "listen \"ADDRESS\" { }"), "%s", said);
+	ck_assert_int_eq(read_text("listen \"80\" { }\nlisten \"80\" { }\n",
+			     said, sizeof(said)),
+	    -1);
+	ck_assert_msg(is_said(said, 2, "\"80\" is there twice"), "%s", said);
+	/* Too early: it would do nothing. */
+	ck_assert_int_eq(read_text("listen \"80\" { proxy-protocol = yes }",
+			     said, sizeof(said)),
+	    -1);
+}
+END_TEST
+
+/* Somewhere clients must be able to come in. */
+START_TEST(no_way_in)
+{
+	static const char tls_only[] = "listen \"80\" { kinds = \"tls\" }";
+	char said[1024];
+
+	ck_assert_int_eq(
+	    read_text("listen \"80\" { kinds = \"http\" }", said, sizeof(said)),
+	    0);
+	contradicts("clients can come in nowhere");
+	ck_assert_int_eq(read_text(tls_only, said, sizeof(said)), 0);
+	contradicts("clients can come in nowhere");
+	good("tls-certificate", "a");
+	good("tls-key", "b");
+	finish();
+	good("redirect-to-https", "yes");
+	good("backend-tls", "required");
+	finish();
+	ck_assert_int_eq(read_text("listen \"80\" { kinds = { http, ltp } }",
+			     said, sizeof(said)),
+	    0);
+	contradicts("redirect-to-https = yes needs a listener");
+	good("redirect-to-https", "no");
+	contradicts("backend-tls = required needs a listener");
+}
+END_TEST
+
 START_TEST(file_faults)
 {
 	char said[2048];
@@ -373,8 +594,8 @@ START_TEST(file_faults)
 	ck_assert_int_eq(read_text("workers = 99\n"
 				   "domain = \"10.0.0.1\"\n"
 				   "\n"
-				   "listen = { \"80\",\n"
-				   " \"nowhere\" }\n"
+				   "listen \"80\" { }\n"
+				   "listen \"nowhere\" { }\n"
 				   "drian = 4\n"
 				   "grace = x\n",
 			     said, sizeof(said)),
@@ -398,7 +619,7 @@ START_TEST(file_star)
 	char said[2048];
 
 	ck_assert_int_eq(
-	    read_text("\nlisten = *:80\n", said, sizeof(said)), -1);
+	    read_text("\nlisten *:80 { }\n", said, sizeof(said)), -1);
 	ck_assert_msg(is_said(said, 2, "quotes: \"*:80\""), "%s", said);
 }
 END_TEST
@@ -417,8 +638,11 @@ END_TEST
 START_TEST(file_syntax)
 {
 	static const char *const broken[] = { "domain",
-		"domain =", "domain = {", "listen = { \"80\"", "= 4",
-		"grace = \"4", "domain { }", "grace 4" };
+		"domain =", "domain = {", "listen \"80\" { kinds = {", "= 4",
+		"grace = \"4", "domain { }", "grace 4", "listen", "listen {",
+		"listen \"80\"", "listen \"80\" { kinds", "tls-key = {",
+		"listen \"80\" { listen \"81\" { } }", "\"\" = x",
+		"listen \"80\" { \"\" = x }" };
 	char said[2048];
 
 	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
@@ -433,10 +657,10 @@ START_TEST(file_absent)
 	char path[] = "/tmp/check_config.XXXXXX";
 
 	ck_assert_ptr_nonnull(mkdtemp(path));
-	ck_assert_int_eq(config_read(config, path, false), -1);
+	ck_assert_int_eq(config_file_read(config, path, false), -1);
 	rmdir(path);
-	ck_assert_int_eq(config_read(config, path, false), 0);
-	ck_assert_int_eq(config_read(config, path, true), -1);
+	ck_assert_int_eq(config_file_read(config, path, false), 0);
+	ck_assert_int_eq(config_file_read(config, path, true), -1);
 }
 END_TEST
 
@@ -477,27 +701,45 @@ manual_says(const char *manual, const struct config_option *o)
 static bool
 is_in_words(const struct config_option *o)
 {
-	return o->type == CONFIG_STRING || o->type == CONFIG_LIST ||
+	return o->preset == NULL || o->type == CONFIG_STRING ||
 	       strcmp(o->key, "workers") == 0;
+}
+
+/* A line of the example and an item of the manual begin with these. */
+static void
+documented(
+    const char *example, const char *line, const char *manual, const char *item)
+{
+	ck_assert_msg(
+	    strstr(example, line) != NULL, "not in the example: %s", line);
+	ck_assert_msg(
+	    strstr(manual, item) != NULL, "not in the manual: %s", item);
 }
 
 START_TEST(documents)
 {
 	char *example = load("etc/ltserver.conf");
 	char *manual = load("man/ltserver.conf.5");
-	char line[64], said[1024];
+	char line[64], item[64], said[1024];
 
 	for (size_t i = 0; i < config_options_n; i++) {
-		const char *key = config_options[i].key;
+		const struct config_option *o = &config_options[i];
+		bool is_section = o->type == CONFIG_LISTEN;
 
-		snprintf(line, sizeof(line), "\n#%s = ", key);
-		ck_assert_msg(strstr(example, line) != NULL,
-		    "%s is not in the example", key);
-		snprintf(line, sizeof(line), "\n.It Cm %s No = ", key);
-		ck_assert_msg(strstr(manual, line) != NULL,
-		    "%s is not in the manual", key);
-		if (!is_in_words(&config_options[i]))
-			manual_says(manual, &config_options[i]);
+		snprintf(line, sizeof(line), "\n#%s %c", o->key,
+		    is_section ? '"' : '=');
+		snprintf(item, sizeof(item), "\n.It Cm %s %s", o->key,
+		    is_section ? "Qo Ar address" : "No = ");
+		documented(example, line, manual, item);
+		if (!is_in_words(o))
+			manual_says(manual, o);
+	}
+	for (size_t i = 0; i < config_listen_keys_n; i++) {
+		const char *key = config_listen_keys[i].key;
+
+		snprintf(line, sizeof(line), "%s = ", key);
+		snprintf(item, sizeof(item), "\n.It Cm %s No = ", key);
+		documented(example, line, manual, item);
 	}
 	ck_assert_int_eq(read_text(example, said, sizeof(said)), 0);
 	free(example);
@@ -505,7 +747,8 @@ START_TEST(documents)
 }
 END_TEST
 
-/* Takes the "#" away from each line "#key = value". */
+/* Takes the "#" away from each line "#key = value", and from those of a
+ * section. */
 static void
 uncomment(char *text)
 {
@@ -513,7 +756,8 @@ uncomment(char *text)
 
 	while ((at = strstr(at, "\n#")) != NULL) {
 		at++;
-		if (at[1] >= 'a' && at[1] <= 'z')
+		if ((at[1] >= 'a' && at[1] <= 'z') || at[1] == '\t' ||
+		    at[1] == '}')
 			*at = ' ';
 	}
 }
@@ -530,10 +774,10 @@ START_TEST(example_has_the_defaults)
 	ck_assert_int_eq(config_finish(plain, why, sizeof(why)), 0);
 	ck_assert_str_eq(config->domain, plain->domain);
 	ck_assert_uint_eq(config->listen_n, plain->listen_n);
-	for (size_t i = 0; i < plain->listen_n; i++) {
-		ck_assert(config->listen[i].is_from_file);
-		config->listen[i].is_from_file = false;
-	}
+	ck_assert(config->listen_is_from_file);
+	config->listen_is_from_file = false;
+	config->certificates.is_from_file = false;
+	config->keys.is_from_file = false;
 	free(config->domain);
 	config->domain = plain->domain;
 	ck_assert_mem_eq(config, plain, sizeof(*plain));
@@ -562,7 +806,15 @@ main(void)
 	tcase_add_test(tcase, listen_twice);
 	tcase_add_test(tcase, workers);
 	tcase_add_test(tcase, contradictions);
+	tcase_add_test(tcase, pairs);
+	tcase_add_test(tcase, tls_without_certificate);
+	tcase_add_test(tcase, no_way_in);
 	tcase_add_test(tcase, file);
+	tcase_add_test(tcase, file_paths);
+	tcase_add_test(tcase, file_sections);
+	tcase_add_test(tcase, file_no_section);
+	tcase_add_test(tcase, publics);
+	tcase_add_test(tcase, bad_publics);
 	tcase_add_test(tcase, file_faults);
 	tcase_add_test(tcase, file_star);
 	tcase_add_test(tcase, file_open_quote);
