@@ -200,6 +200,14 @@ fold_name(const char *name, size_t len, char out[HELLO_NAME_MAX])
 	return !is_numeric;
 }
 
+bool
+hello_name(const char *name, size_t len, char out[HELLO_NAME_MAX])
+{
+	if (len > 0 && name[len - 1] == '.')
+		len--;
+	return len < HELLO_NAME_MAX && fold_name(name, len, out);
+}
+
 static void
 host_name(struct reader *r, size_t end)
 {
@@ -213,9 +221,7 @@ host_name(struct reader *r, size_t end)
 	copy(r, end, name);
 	if (r->result != HELLO_OK)
 		return;
-	if (name[len - 1] == '.')
-		len--;
-	if (len == sizeof(name) || !fold_name(name, len, r->hello->sni))
+	if (!hello_name(name, len, r->hello->sni))
 		refuse(r, HELLO_UNRECOGNIZED_NAME, "a host that is no name");
 }
 

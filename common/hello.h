@@ -49,6 +49,10 @@ struct hello {
 	const char *why;	  /* BAD: static text */
 };
 
+/* A DNS name as it came over the wire, without capitals and without a dot at
+ * the end in `out`; false if it is none. */
+bool hello_name(const char *name, size_t len, char out[HELLO_NAME_MAX]);
+
 /*
  * Reads the ClientHello at the start of `buf`, whatever the records it is cut
  * into; what comes behind it is not looked at. HELLO_BAD as soon as the field

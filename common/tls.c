@@ -196,6 +196,15 @@ tls_handshake(struct tls *t)
 	return TLS_BAD;
 }
 
+const char *
+tls_server_name(const struct tls *t)
+{
+	const char *name =
+	    SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
+
+	return name != NULL ? name : "";
+}
+
 bool
 tls_is_resumed(const struct tls *t)
 {

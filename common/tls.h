@@ -108,6 +108,9 @@ enum tls_result tls_handshake(struct tls *);
 /* Why the handshake, a read or a write failed; printable, one line. */
 const char *tls_why(const struct tls *);
 
+/* The server's name as the client sent it; "" if it sent none. */
+const char *tls_server_name(const struct tls *);
+
 /* After the handshake: was it a short one? Was this protocol agreed on? */
 bool tls_is_resumed(const struct tls *);
 bool tls_is_alpn(const struct tls *, const char *protocol);

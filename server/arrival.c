@@ -187,6 +187,7 @@ void
 arrival_start(struct worker *w, struct conn *conn)
 {
 	struct arrival *a = calloc(1, sizeof(*a));
+	uint64_t since_ms;
 
 	if (a == NULL) {
 		log_error("out of memory: a connection is closed");
@@ -200,8 +201,11 @@ arrival_start(struct worker *w, struct conn *conn)
 	 * wait for and nothing to register. */
 	if (look(a))
 		return;
+	/* Inside TLS the time begins anew, after that of the handshake. */
+	since_ms =
+	    a->conn.stream.tls != NULL ? clock_ms() : a->conn.accepted_ms;
 	deadline_add(w->arrivals->deadlines, &a->deadline,
-	    a->conn.accepted_ms + w->config->head_timeout * 1000ull);
+	    since_ms + w->config->head_timeout * 1000ull);
 	event_assign(&a->ev, w->base, a->conn.stream.fd,
 	    EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, arrival_cb, a);
 	if (event_add(&a->ev, NULL) == -1) {

@@ -19,10 +19,11 @@ struct counters_worker {
 	/* Gauges; the master sets them to 0 when the worker is dead. */
 	alignas(64) counter ready; /* 1: may be handed connections */
 	counter sessions;
-	counter half_made; /* being classified */
-	counter parked;	   /* waiting for a tunnel to come back */
-	counter queued;	   /* waiting for a proxy connection */
-	counter idle;	   /* proxy connections in pools */
+	counter half_made;   /* being classified */
+	counter handshaking; /* in a TLS handshake */
+	counter parked;	     /* waiting for a tunnel to come back */
+	counter queued;	     /* waiting for a proxy connection */
+	counter idle;	     /* proxy connections in pools */
 	counter joined;
 	counter room; /* how many more connections it can take */
 
@@ -30,9 +31,11 @@ struct counters_worker {
 	counter accepted;
 	counter handed_out; /* to other workers */
 	counter handed_in;
-	counter visitors; /* visitor connections that were joined */
-	counter refused;  /* visitor connections answered with a page */
-	counter bytes_in; /* visitor to local service */
+	counter handshakes; /* of TLS, that came to an end */
+	counter resumed;    /* short ones among them */
+	counter visitors;   /* visitor connections that were joined */
+	counter refused;    /* visitor connections answered with a page */
+	counter bytes_in;   /* visitor to local service */
 	counter bytes_out;
 };
 

@@ -111,7 +111,7 @@ received(struct worker *w, struct inbox_msg *msg)
 	if (msg->conn.hops > HANDOVER_HOPS_MAX)
 		fail(w, msg, "the tunnel moved too often");
 	else if (msg->kind == INBOX_VISITOR && s != NULL)
-		session_visitor(s, &msg->conn);
+		serve_here(s, &msg->conn);
 	else
 		arrival_start(w, &msg->conn);
 }

@@ -212,7 +212,9 @@ send_reply(const struct session *s, const struct conn *visitor,
 		.type = LTP_PROXY_REPLY,
 		.has_ext = s->has_ext,
 		.peer = net_addr_text(&visitor->peer, peer),
-		.scheme = s->kind == REGISTRY_TLS ? "tls" : "http",
+		.scheme = s->kind == REGISTRY_TLS	? "tls"
+			  : visitor->stream.tls != NULL ? "https"
+							: "http",
 	};
 	size_t len;
 	char *text = ltp_format(&m, &len);
@@ -243,7 +245,7 @@ watch_requests(struct join *j)
 	j->inspector = (struct visitor){
 		.name = j->name,
 		.domain = w->config->domain,
-		.scheme = "http",
+		.scheme = j->visitor.stream.tls != NULL ? "https" : "http",
 		.port = w->ports[j->visitor.listener],
 		.forwarded = w->config->forwarded,
 		.peer = j->visitor.peer,

@@ -32,10 +32,10 @@ in_use(const struct worker *w)
 	const struct counters_worker *c = w->count;
 
 	return w->fds_fixed + counter_get(&c->half_made) +
-	       counter_get(&c->parked) + counter_get(&c->queued) +
-	       counter_get(&c->idle) + counter_get(&c->sessions) +
-	       2 * counter_get(&c->joined) + drain_count(w->drains) +
-	       handover_count(w->handover);
+	       counter_get(&c->handshaking) + counter_get(&c->parked) +
+	       counter_get(&c->queued) + counter_get(&c->idle) +
+	       counter_get(&c->sessions) + 2 * counter_get(&c->joined) +
+	       drain_count(w->drains) + handover_count(w->handover);
 }
 
 bool

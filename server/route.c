@@ -120,19 +120,84 @@ least_loaded(struct counters *counters, uint32_t self)
 	return chosen;
 }
 
+/* To the owner of a live session that is ready, if there is one. */
+static bool
+to_live(const struct registry *registry, struct counters *counters,
+    const char *label, struct route *r)
+{
+	struct registry_session session;
+
+	if (!registry_find_session(registry, label, &session) ||
+	    session.worker == REGISTRY_NO_WORKER ||
+	    load_of(counters, session.worker) == UINT64_MAX)
+		return false;
+	*r = to_session(&session);
+	return true;
+}
+
 struct route
 route_control(const struct registry *registry, struct counters *counters,
     uint32_t self, const struct ltp_message *m)
 {
-	struct registry_session session;
+	struct route r;
 
-	if (has_label(m) &&
-	    registry_find_session(registry, m->session, &session) &&
-	    session.worker != REGISTRY_NO_WORKER &&
-	    load_of(counters, session.worker) != UINT64_MAX)
-		return to_session(&session);
+	if (has_label(m) && to_live(registry, counters, m->session, &r))
+		return r;
 	return (struct route){
 		.where = ROUTE_WORKER,
 		.worker = least_loaded(counters, self),
 	};
+}
+
+/* Splits LABEL.NAME.DOMAIN; false if it is not of that form. */
+static bool
+split_sni(const char *sni, const char *domain,
+    char label[REGISTRY_LABEL_MAX + 1], char name[LTP_NAME_MAX + 1])
+{
+	size_t len = strcspn(sni, ".");
+	const char *host = sni + len + (sni[len] == '.');
+
+	if (len == 0 || len > REGISTRY_LABEL_MAX ||
+	    route_host(host, domain, name) != ROUTE_HOST_TUNNEL ||
+	    strlen(host) != strlen(name) + 1 + strlen(domain))
+		return false;
+	memcpy(label, sni, len);
+	label[len] = '\0';
+	return true;
+}
+
+struct route
+route_client(const struct registry *registry, struct counters *counters,
+    uint32_t self, const char *sni, const char *domain)
+{
+	char label[REGISTRY_LABEL_MAX + 1], name[LTP_NAME_MAX + 1];
+	struct route r;
+
+	if (split_sni(sni, domain, label, name) &&
+	    to_live(registry, counters, label, &r))
+		return r;
+	return (struct route){
+		.where = ROUTE_WORKER,
+		.worker = least_loaded(counters, self),
+	};
+}
+
+bool
+route_sni_fits(const struct registry *registry, const char *sni,
+    const char *domain, const struct ltp_message *m)
+{
+	char label[REGISTRY_LABEL_MAX + 1], name[LTP_NAME_MAX + 1];
+	char asked[LTP_NAME_MAX + 1];
+	struct registry_tunnel tunnel;
+
+	if (split_sni(sni, domain, label, name))
+		return m->session != NULL && strcmp(m->session, label) == 0 &&
+		       ltp_name(m->name, asked) && strcmp(asked, name) == 0;
+	/* A client that proves nothing yet names the server, which may have a
+	 * host name that looks like a tunnel's. */
+	if (m->secret == NULL ||
+	    route_host(sni, domain, name) != ROUTE_HOST_TUNNEL ||
+	    !registry_find(registry, name, &tunnel))
+		return true;
+	return ltp_name(m->name, asked) && strcmp(asked, name) == 0;
 }

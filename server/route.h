@@ -6,6 +6,7 @@
 #ifndef LT_SERVER_ROUTE_H
 #define LT_SERVER_ROUTE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/ltp.h"
@@ -45,6 +46,19 @@ struct route route_visitor(const struct registry *, const char *name);
 
 /* A proxy connection: by session label if there is one, else by name. */
 struct route route_proxy(const struct registry *, const struct ltp_message *);
+
+/*
+ * A client whose ClientHello has the server name `sni`: LABEL.NAME.DOMAIN leads
+ * to the owner of that session, as far as it has one; any other as a control
+ * connection that resumes nothing.
+ */
+struct route route_client(const struct registry *, struct counters *,
+    uint32_t self, const char *sni, const char *domain);
+
+/* False if `sni` names a session, as above, and the request another one; or if
+ * it names a tunnel, and a request with a secret another one. */
+bool route_sni_fits(const struct registry *, const char *sni,
+    const char *domain, const struct ltp_message *);
 
 /* A control connection: a live session that is to be resumed leads to its
  * owner, unless that is leaving; any other to the ready worker with the fewest

@@ -8,9 +8,11 @@
 
 #include "common/drain.h"
 #include "common/log.h"
+#include "common/tls.h"
 #include "server/account.h"
 #include "server/control.h"
 #include "server/handover.h"
+#include "server/handshake.h"
 #include "server/pages.h"
 #include "server/park.h"
 #include "server/route.h"
@@ -63,6 +65,15 @@ alert_of(int status)
 	return status >= 500 ? HELLO_INTERNAL_ERROR : HELLO_UNRECOGNIZED_NAME;
 }
 
+/* True if a visitor who speaks TLS, unread, can be answered with a page: if we
+ * end TLS for his tunnel. Then he comes here again after the handshake. */
+static bool
+is_for_page(const struct worker *w, const char *tunnel)
+{
+	return w->tls != NULL && tunnel != NULL &&
+	       route_visitor(w->registry, tunnel).kind == REGISTRY_HTTP;
+}
+
 void
 serve_refused(struct worker *w, struct conn *conn, const char *tunnel,
     int status, const char *why)
@@ -76,6 +87,10 @@ serve_refused(struct worker *w, struct conn *conn, const char *tunnel,
 		.reason = why,
 	};
 
+	if (is_tls && is_for_page(w, tunnel)) {
+		handshake_start(w, conn, tunnel);
+		return;
+	}
 	account_visitor(&a);
 	counter_add(&w->count->refused, 1);
 	if (is_tls)
@@ -84,9 +99,9 @@ serve_refused(struct worker *w, struct conn *conn, const char *tunnel,
 		pages_error(w->pages, conn, status, why);
 }
 
-void
-serve_bad_tls(struct worker *w, struct conn *conn, enum hello_alert alert,
-    const char *why)
+/* A visitor, or a client, whose connection never got as far as TLS. */
+static void
+book_no_tls(struct worker *w, const struct conn *conn, const char *why)
 {
 	struct account a = {
 		.visitor = conn->peer,
@@ -96,7 +111,21 @@ serve_bad_tls(struct worker *w, struct conn *conn, enum hello_alert alert,
 
 	account_visitor(&a);
 	counter_add(&w->count->refused, 1);
+}
+
+void
+serve_bad_tls(struct worker *w, struct conn *conn, enum hello_alert alert,
+    const char *why)
+{
+	book_no_tls(w, conn, why);
 	serve_alert(w, conn, alert);
+}
+
+void
+serve_no_handshake(struct worker *w, struct conn *conn, const char *why)
+{
+	book_no_tls(w, conn, why);
+	drain_start(w->drains, &conn->stream, NULL, 0);
 }
 
 void
@@ -133,12 +162,21 @@ serve_unknown(struct worker *w, struct conn *conn, const char *why)
 	drain_start(w->drains, &conn->stream, NULL, 0);
 }
 
+/* Clear requests that belong on the https URL. */
+static bool
+is_redirected(
+    const struct worker *w, const struct conn *conn, enum registry_kind kind)
+{
+	return conn->stream.tls == NULL &&
+	       (kind == REGISTRY_TLS ||
+		   (w->config->redirect_to_https && w->tls != NULL));
+}
+
 /* True if a visitor speaks what his tunnel is for; else he is told. */
 static bool
 fits(struct worker *w, struct conn *conn, const char *name,
     enum registry_kind kind)
 {
-	bool is_tls = conn->language == CONN_TLS;
 	struct account a = {
 		.tunnel = name,
 		.visitor = conn->peer,
@@ -147,15 +185,20 @@ fits(struct worker *w, struct conn *conn, const char *name,
 		.reason = "sent to the https URL",
 	};
 
-	if (is_tls == (kind == REGISTRY_TLS))
-		return true;
-	if (is_tls) {
+	if (conn->language == CONN_TLS) {
+		if (kind == REGISTRY_TLS || w->tls != NULL)
+			return true;
 		serve_refused(
 		    w, conn, name, 404, "this tunnel is not served over TLS");
-	} else {
+	} else if (is_redirected(w, conn, kind)) {
 		account_visitor(&a);
 		counter_add(&w->count->refused, 1);
 		pages_to_https(w->pages, conn);
+	} else if (kind == REGISTRY_HTTP) {
+		return true;
+	} else {
+		serve_refused(w, conn, name, 421,
+		    "this tunnel has just become one that ends TLS itself");
 	}
 	return false;
 }
@@ -175,6 +218,40 @@ hand_over(struct worker *w, struct conn *conn, enum inbox_kind kind,
 	handover_send(w, r->worker, &msg);
 }
 
+/* Whoever was chosen once keeps a client without a session: the choice would
+ * go on for ever while loads change. */
+static bool
+may_pass(const struct worker *w, const struct conn *conn, const struct route *r)
+{
+	return conn->stream.tls == NULL && r->where == ROUTE_WORKER &&
+	       r->worker != w->slot &&
+	       (r->session.generation != 0 || conn->hops == 0);
+}
+
+/* A visitor to the worker that owns his tunnel. What has been decrypted cannot
+ * go there; that happens only if the tunnel moved during the handshake. */
+static void
+pass_visitor(struct worker *w, struct conn *conn, const char *name,
+    const struct route *r)
+{
+	if (conn->stream.tls == NULL)
+		hand_over(w, conn, INBOX_VISITOR, r);
+	else
+		serve_refused(w, conn, name, 503, "the tunnel has just moved");
+}
+
+void
+serve_here(struct session *s, struct conn *conn)
+{
+	if (conn->language != CONN_TLS || s->kind == REGISTRY_TLS) {
+		session_visitor(s, conn);
+		return;
+	}
+	/* His wait for a proxy connection begins when his head is whole. */
+	conn->ready_ms = 0;
+	handshake_start(s->worker, conn, s->name);
+}
+
 /* Where a visitor of this tunnel goes. */
 void
 serve_tunnel(struct worker *w, struct conn *conn, const char *name)
@@ -192,7 +269,7 @@ serve_tunnel(struct worker *w, struct conn *conn, const char *name)
 		return;
 	if (r.where == ROUTE_WORKER && r.worker != w->slot) {
 		say_route(conn, "visitor", name, NULL, r.worker);
-		hand_over(w, conn, INBOX_VISITOR, &r);
+		pass_visitor(w, conn, name, &r);
 		return;
 	}
 	/* A session of ours that we do not have is about to come: the
@@ -203,8 +280,46 @@ serve_tunnel(struct worker *w, struct conn *conn, const char *name)
 		park_add(w, conn, r.tunnel, name);
 	} else {
 		say_route(conn, "visitor", name, "here", 0);
-		session_visitor(s, conn);
+		serve_here(s, conn);
 	}
+}
+
+/* True unless he has shaken hands for one tunnel, or for our own pages, and
+ * asks for another. */
+static bool
+is_same_place(const struct worker *w, const struct conn *conn,
+    const struct http_head *head)
+{
+	char sni[HELLO_NAME_MAX], by_sni[LTP_NAME_MAX + 1] = "";
+	char by_host[LTP_NAME_MAX + 1] = "";
+	const char *raw;
+
+	if (conn->stream.tls == NULL)
+		return true;
+	raw = tls_server_name(conn->stream.tls);
+	if (hello_name(raw, strlen(raw), sni))
+		(void)route_host(sni, w->config->domain, by_sni);
+	(void)route_host(head->name, w->config->domain, by_host);
+	return strcmp(by_sni, by_host) == 0;
+}
+
+/* Refuses a visitor in clear where none is wanted. */
+static bool
+is_welcome(struct worker *w, struct conn *conn)
+{
+	if (conn->stream.tls != NULL) {
+		if (!tls_is_alpn(conn->stream.tls, TLS_ALPN_LTP))
+			return true;
+		serve_bad_client(w, conn, "not " LTP_HEADER);
+	} else {
+		if (w->config->listen[conn->listener].kinds & CONFIG_HTTP)
+			return true;
+		serve_refused(w, conn, NULL, 400,
+		    w->config->listen[conn->listener].kinds & CONFIG_TLS
+			? "this port speaks TLS only: use https"
+			: "this port is for the clients of tunnels");
+	}
+	return false;
 }
 
 void
@@ -212,6 +327,13 @@ serve_visitor(struct worker *w, struct conn *conn, const struct http_head *head)
 {
 	char name[LTP_NAME_MAX + 1];
 
+	if (!is_welcome(w, conn))
+		return;
+	if (!is_same_place(w, conn, head)) {
+		serve_refused(w, conn, NULL, 421,
+		    "this connection was made for another host");
+		return;
+	}
 	switch (route_host(head->name, w->config->domain, name)) {
 	case ROUTE_HOST_BASE:
 		say_route(conn, "visitor", NULL, "page", 0);
@@ -228,14 +350,43 @@ serve_visitor(struct worker *w, struct conn *conn, const struct http_head *head)
 	}
 }
 
+/* A client over TLS: his server name says where his session is, as far as
+ * there is one, so he can be handed over before the handshake. */
+static void
+serve_tls_client(struct worker *w, struct conn *conn, const struct hello *hello)
+{
+	struct route r = route_client(
+	    w->registry, w->counters, w->slot, hello->sni, w->config->domain);
+
+	if (w->tls == NULL) {
+		serve_bad_tls(w, conn, HELLO_UNRECOGNIZED_NAME,
+		    "a client over TLS, and there is no certificate");
+	} else if (may_pass(w, conn, &r)) {
+		say_route(conn, "client", NULL, NULL, r.worker);
+		hand_over(w, conn, INBOX_CONTROL, &r);
+	} else {
+		handshake_start(w, conn, HANDSHAKE_CLIENT);
+	}
+}
+
 void
 serve_tls(struct worker *w, struct conn *conn, const struct hello *hello)
 {
 	char name[LTP_NAME_MAX + 1];
+	enum route_host host = route_host(hello->sni, w->config->domain, name);
 
-	if (route_host(hello->sni, w->config->domain, name) ==
-	    ROUTE_HOST_TUNNEL)
+	if (conn->stream.tls != NULL)
+		serve_unknown(w, conn, "TLS inside TLS");
+	else if (!(w->config->listen[conn->listener].kinds & CONFIG_TLS))
+		serve_bad_tls(w, conn, HELLO_UNRECOGNIZED_NAME,
+		    "TLS on a port without it");
+	else if (hello->offers_ltp)
+		serve_tls_client(w, conn, hello);
+	else if (host == ROUTE_HOST_TUNNEL)
 		serve_tunnel(w, conn, name);
+	else if (w->tls != NULL &&
+		 (host == ROUTE_HOST_BASE || hello->sni[0] == '\0'))
+		handshake_start(w, conn, HANDSHAKE_BASE);
 	else
 		serve_refused(w, conn, NULL, 404,
 		    hello->sni[0] == '\0' ? "no server name in the ClientHello"
@@ -261,7 +412,7 @@ serve_proxy(struct worker *w, struct conn *conn, const struct ltp_message *m,
 	struct route r = route_proxy(w->registry, m);
 	struct session *s = NULL;
 
-	if (r.where == ROUTE_WORKER && r.worker != w->slot) {
+	if (may_pass(w, conn, &r)) {
 		say_route(conn, "proxy", m->name, NULL, r.worker);
 		hand_over(w, conn, INBOX_PROXY, &r);
 		return;
@@ -283,11 +434,8 @@ serve_control(struct worker *w, struct conn *conn, const struct ltp_message *m,
     size_t hello_len)
 {
 	struct route r = route_control(w->registry, w->counters, w->slot, m);
-	bool is_resumed = r.session.generation != 0;
 
-	/* Whoever was chosen once keeps it: the choice would go on for ever
-	 * while loads change. */
-	if (r.worker != w->slot && (is_resumed || conn->hops == 0)) {
+	if (may_pass(w, conn, &r)) {
 		say_route(conn, "control", m->name, NULL, r.worker);
 		hand_over(w, conn, INBOX_CONTROL, &r);
 		return;
@@ -309,11 +457,41 @@ refuse_must(struct worker *w, struct conn *conn, const struct ltp_message *m)
 	serve_client_error(w, conn, m->name, "badrequest", why);
 }
 
+/* What is wrong with how a client has come here; NULL if nothing is. */
+static const char *
+find_fault(const struct worker *w, const struct conn *conn,
+    const struct ltp_message *m)
+{
+	const struct config *config = w->config;
+	struct tls *tls = conn->stream.tls;
+	char sni[HELLO_NAME_MAX] = "";
+	const char *raw;
+
+	if (tls == NULL && config->backend_tls_required)
+		return "this server takes clients over TLS only: use https";
+	if (tls == NULL && !(config->listen[conn->listener].kinds & CONFIG_LTP))
+		return "this port is not for clients";
+	if (tls == NULL)
+		return NULL;
+	raw = tls_server_name(tls);
+	(void)hello_name(raw, strlen(raw), sni);
+	if (!route_sni_fits(w->registry, sni, config->domain, m))
+		return "the server name of TLS and the request disagree";
+	return tls_is_alpn(tls, TLS_ALPN_HTTP)
+		   ? "the protocol agreed on is " TLS_ALPN_HTTP
+		   : NULL;
+}
+
 void
 serve_client(struct worker *w, struct conn *conn, const struct ltp_message *m,
     size_t hello_len)
 {
-	if (m->must_unknown != NULL)
+	const char *fault = find_fault(w, conn, m);
+
+	if (fault != NULL)
+		serve_client_error(w, conn, m->name,
+		    m->has_ext ? "badrequest" : "exception", fault);
+	else if (m->must_unknown != NULL)
 		refuse_must(w, conn, m);
 	else if (m->type == LTP_PROXY)
 		serve_proxy(w, conn, m, hello_len);

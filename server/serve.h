@@ -13,6 +13,7 @@
 #include "server/conn.h"
 #include "server/registry.h"
 
+struct session;
 struct worker;
 
 /* A visitor whose head was peeked. */
@@ -31,6 +32,12 @@ void serve_client(struct worker *, struct conn *, const struct ltp_message *,
 /* A visitor who gets a page instead, or an alert; `tunnel` may be NULL. */
 void serve_refused(struct worker *, struct conn *, const char *tunnel,
     int status, const char *why);
+
+/* A visitor whose session is here. */
+void serve_here(struct session *, struct conn *);
+
+/* Somebody whose handshake has failed; TLS has said so already. */
+void serve_no_handshake(struct worker *, struct conn *, const char *why);
 
 /* A visitor whose ClientHello is none. */
 void serve_bad_tls(

@@ -17,6 +17,7 @@
 #include "server/control.h"
 #include "server/deadline.h"
 #include "server/handover.h"
+#include "server/handshake.h"
 #include "server/listener.h"
 #include "server/pages.h"
 #include "server/park.h"
@@ -65,6 +66,7 @@ static bool
 is_drained(const struct worker *w)
 {
 	return counter_get(&w->count->half_made) == 0 &&
+	       counter_get(&w->count->handshaking) == 0 &&
 	       counter_get(&w->count->parked) == 0 &&
 	       counter_get(&w->count->queued) == 0 &&
 	       counter_get(&w->count->joined) == 0 &&
@@ -175,6 +177,7 @@ start_up(struct worker *w, const struct worker_start *start)
 	w->waits = queue_deadlines_new(w);
 	w->park = park_new(w);
 	w->arrivals = arrivals_new(w);
+	w->handshakes = handshakes_new(w);
 	w->handover = handover_new(w);
 	w->listeners = listener_set_new(
 	    w->base, start->listen_fds, start->listen_n, &listener_ops, w);
@@ -196,6 +199,7 @@ tear_down(struct worker *w)
 		event_free(w->drain_look);
 	listener_set_free(w->listeners);
 	handover_free(w->handover);
+	handshakes_free(w->handshakes);
 	arrivals_free(w->arrivals);
 	park_free(w->park);
 	deadline_list_free(w->waits);

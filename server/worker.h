@@ -27,11 +27,13 @@ struct drain_set;
 struct event;
 struct event_base;
 struct handover;
+struct handshakes;
 struct listener_set;
 struct pages;
 struct park;
 struct relay_env;
 struct session_table;
+struct tls_context;
 
 /* What the master hands a new worker; everything is the worker's own. */
 struct worker_start {
@@ -64,6 +66,8 @@ struct worker {
 	struct event *drain_look;	/* NULL until draining */
 	struct arrivals *arrivals;
 	struct handover *handover;
+	struct handshakes *handshakes;
+	struct tls_context *tls; /* NULL: no certificate */
 	struct park *park;
 	struct session_table *sessions;
 	struct control_claims *claims;

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A hash table of addresses with chains. A row is made for the first thing of
+ * an address and freed with the last one. The hash has a key of its own for
+ * each table, since strangers choose their addresses.
+ */
+#include "server/peers.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/rand.h>
+
+#include "common/log.h"
+
+#define BUCKETS	 4096 /* a power of two */
+#define KEY_SIZE 16
+
+TAILQ_HEAD(peer_entries, peer_entry);
+
+struct peer {
+	LIST_ENTRY(peer) link;
+	uint8_t key[KEY_SIZE];
+	size_t n;
+	struct peer_entries entries; /* the oldest first */
+};
+
+LIST_HEAD(peer_list, peer);
+
+struct peers {
+	uint64_t seed;
+	struct peer_list buckets[BUCKETS];
+};
+
+struct peers *
+peers_new(void)
+{
+	struct peers *ps = log_must_alloc(1, sizeof(*ps));
+
+	if (RAND_bytes((uint8_t *)&ps->seed, sizeof(ps->seed)) != 1)
+		fatal("no random bytes");
+	return ps;
+}
+
+void
+peers_free(struct peers *ps)
+{
+	free(ps);
+}
+
+/* What is counted as one: an IPv4 address, or the first half of an IPv6 one.
+ * False if there is no address. */
+static bool
+make_key(const struct net_addr *addr, uint8_t key[KEY_SIZE])
+{
+	const struct in6_addr *in6 = &addr->in6.sin6_addr;
+
+	memset(key, 0, KEY_SIZE);
+	key[KEY_SIZE - 1] = (uint8_t)addr->sa.sa_family;
+	if (addr->sa.sa_family == AF_INET) {
+		memcpy(key, &addr->in.sin_addr, sizeof(addr->in.sin_addr));
+	} else if (addr->sa.sa_family != AF_INET6) {
+		return false;
+	} else if (IN6_IS_ADDR_V4MAPPED(in6)) {
+		memcpy(key, in6->s6_addr + 12, 4);
+		key[KEY_SIZE - 1] = AF_INET;
+	} else {
+		memcpy(key, in6, 8);
+	}
+	return true;
+}
+
+/* Multiplies and folds the two halves in, seeded. */
+static size_t
+hash(const struct peers *ps, const uint8_t key[KEY_SIZE])
+{
+	uint64_t half[2], h = ps->seed;
+
+	memcpy(half, key, sizeof(half));
+	for (size_t i = 0; i < 2; i++) {
+		h = (h ^ half[i]) * 0x9e3779b97f4a7c15u;
+		h ^= h >> 32;
+	}
+	return h & (BUCKETS - 1);
+}
+
+void
+peers_add(
+    struct peers *ps, struct peer_entry *entry, const struct net_addr *addr)
+{
+	uint8_t key[KEY_SIZE];
+	struct peer_list *bucket;
+	struct peer *p;
+
+	entry->peer = NULL;
+	if (!make_key(addr, key))
+		return;
+	bucket = &ps->buckets[hash(ps, key)];
+	LIST_FOREACH (p, bucket, link)
+		if (memcmp(p->key, key, KEY_SIZE) == 0)
+			break;
+	if (p == NULL) {
+		if ((p = calloc(1, sizeof(*p))) == NULL)
+			return;
+		memcpy(p->key, key, KEY_SIZE);
+		TAILQ_INIT(&p->entries);
+		LIST_INSERT_HEAD(bucket, p, link);
+	}
+	p->n++;
+	entry->peer = p;
+	TAILQ_INSERT_TAIL(&p->entries, entry, link);
+}
+
+void
+peers_del(struct peers *ps, struct peer_entry *entry)
+{
+	struct peer *p = entry->peer;
+
+	(void)ps;
+	if (p == NULL)
+		return;
+	entry->peer = NULL;
+	TAILQ_REMOVE(&p->entries, entry, link);
+	if (--p->n > 0)
+		return;
+	LIST_REMOVE(p, link);
+	free(p);
+}
+
+size_t
+peers_count(const struct peer_entry *entry)
+{
+	return entry->peer == NULL ? 0 : entry->peer->n;
+}
+
+struct peer_entry *
+peers_oldest(const struct peer_entry *entry)
+{
+	return TAILQ_FIRST(&entry->peer->entries);
+}

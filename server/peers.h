@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Counts, for each address, the things of one kind that it has here, and keeps
+ * them in order of age: for limits by address. An IPv6 address stands for its
+ * whole /64, which is what one customer has. As large as what is in it, and
+ * no work grows with its size.
+ */
+#ifndef LT_SERVER_PEERS_H
+#define LT_SERVER_PEERS_H
+
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "common/net.h"
+
+struct peer;
+struct peers;
+
+/* Part of whatever is counted. */
+struct peer_entry {
+	TAILQ_ENTRY(peer_entry) link;
+	struct peer *peer; /* NULL: not counted */
+};
+
+/* Fatal without memory. */
+struct peers *peers_new(void);
+void peers_free(struct peers *); /* it must be empty; NULL is fine */
+
+/* Counts one more. Without memory, or an address, it is not counted. */
+void peers_add(struct peers *, struct peer_entry *, const struct net_addr *);
+
+/* One less; does nothing if it is not counted. */
+void peers_del(struct peers *, struct peer_entry *);
+
+/* How many the address of this entry has, itself included; 0: not counted. */
+size_t peers_count(const struct peer_entry *);
+
+/* The oldest of the address of this entry, which is counted. */
+struct peer_entry *peers_oldest(const struct peer_entry *);
+
+#endif
