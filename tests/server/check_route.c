@@ -6,6 +6,7 @@
 #include "server/route.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -191,6 +192,84 @@ START_TEST(controls)
 }
 END_TEST
 
+static const char *
+sni_of(const char *label, const char *rest)
+{
+	static char sni[8][256];
+	static int next;
+	char *out = sni[next++ % 8];
+
+	snprintf(out, sizeof(sni[0]), "%s.%s", label, rest);
+	return out;
+}
+
+START_TEST(clients_over_tls)
+{
+	struct route r;
+
+	load(0, true, 5);
+	load(1, true, 3);
+	load(2, true, 900);
+	load(3, true, 4);
+	/* The name of a session leads to its owner, however busy. */
+	is_session(
+	    route_client(registry, counters, 0,
+		sni_of(session.label, "demo.example.com"), "example.com"),
+	    ROUTE_WORKER);
+	/* Everything else is a client that may go anywhere. */
+	for (int i = 0; i < 6; i++) {
+		const char *snis[] = { "", "example.com", "demo.example.com",
+			sni_of("nothing", "demo.example.com"),
+			sni_of(session.label, "example.com"),
+			sni_of(session.label, "x.demo.example.com") };
+
+		r = route_client(registry, counters, 0, snis[i], "example.com");
+		ck_assert_int_eq(r.where, ROUTE_WORKER);
+		ck_assert_msg(r.worker == 1, "%s", snis[i]);
+		ck_assert_uint_eq(r.session.generation, 0);
+	}
+	lose();
+	ck_assert_uint_eq(
+	    route_client(registry, counters, 0,
+		sni_of(session.label, "demo.example.com"), "example.com")
+		.worker,
+	    1);
+}
+END_TEST
+
+static bool
+fits(const char *sni, const struct ltp_message *m)
+{
+	return route_sni_fits(registry, sni, "example.com", m);
+}
+
+START_TEST(server_names_and_requests)
+{
+	struct ltp_message m = { .type = LTP_PROXY, .name = "demo" };
+	const char *sni = sni_of(session.label, "demo.example.com");
+
+	ck_assert(!fits(sni, &m));
+	m.session = session.label;
+	ck_assert(fits(sni, &m));
+	m.name = "other";
+	ck_assert(!fits(sni, &m));
+	m.session = "another";
+	m.name = "demo";
+	ck_assert(!fits(sni, &m));
+	/* A tunnel's name, and a request that means another one. */
+	ck_assert(fits("demo.example.com", &m));
+	m.name = "other";
+	ck_assert(fits("demo.example.com", &m));
+	m.secret = "00112233445566778899aabbccddeeff";
+	ck_assert(!fits("demo.example.com", &m));
+	/* Nobody's name: that of the server. */
+	ck_assert(fits("www.example.com", &m));
+	ck_assert(fits("example.com", &m));
+	ck_assert(fits("tunnel.example.org", &m));
+	ck_assert(fits("", &m));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -204,6 +283,8 @@ main(void)
 	tcase_add_test(tcase, visitors);
 	tcase_add_test(tcase, proxies);
 	tcase_add_test(tcase, controls);
+	tcase_add_test(tcase, clients_over_tls);
+	tcase_add_test(tcase, server_names_and_requests);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
