@@ -132,6 +132,7 @@ static const struct field fields[] = {
 	STRING(EXT, "url", url, REPLY, OPTIONAL, ANY_LEN),
 	STRING(EXT, "session", session, REQUESTS | REPLY, OPTIONAL, ANY_LEN),
 	STRING(EXT, "secret", secret, REQUESTS | REPLY, OPTIONAL, ANY_LEN),
+	STRING(EXT, "sni", sni, REPLY, OPTIONAL, ANY_LEN),
 	NUMBER(EXT, "heartbeat", heartbeat_s, REPLY, OPTIONAL),
 	NUMBER(EXT, "grace", grace_s, REPLY, OPTIONAL),
 	NUMBER(EXT, "sessions", sessions, REPLY, OPTIONAL),

@@ -83,6 +83,8 @@ struct ltp_message {
 	const char *agent;	  /* CONTROL: "ltclient/1.0" */
 	const char *ext_name;	  /* CONTROL_REPLY */
 	const char *url;	  /* CONTROL_REPLY */
+	const char *sni;	  /* CONTROL_REPLY: for TLS connections of the
+				     session */
 	const char *server;	  /* CONTROL_REPLY: "ltserver/1.0" */
 	const char *peer;	  /* PROXY_REPLY: "203.0.113.7:40112" */
 	const char *scheme;	  /* PROXY_REPLY: "http", "https" */

@@ -202,8 +202,9 @@ START_TEST(control_reply)
 	good(SERVER,
 	    "{\"control\":{\"host\":\"h\",\"concurrency\":10,"
 	    "\"banner\":\"hi\"},\"ext\":{\"name\":\"n\",\"url\":\"u\","
-	    "\"session\":\"s\",\"secret\":\"k\",\"heartbeat\":5,"
-	    "\"grace\":30,\"sessions\":4,\"server\":\"ltserver/1\"}}",
+	    "\"session\":\"s\",\"secret\":\"k\",\"sni\":\"s.n.d\","
+	    "\"heartbeat\":5,\"grace\":30,\"sessions\":4,"
+	    "\"server\":\"ltserver/1\"}}",
 	    LTP_CONTROL_REPLY);
 	ck_assert_str_eq(msg.banner, "hi");
 	ck_assert_str_eq(msg.ext_name, "n");
@@ -211,6 +212,7 @@ START_TEST(control_reply)
 	ck_assert_str_eq(msg.url, "u");
 	ck_assert_str_eq(msg.session, "s");
 	ck_assert_str_eq(msg.secret, "k");
+	ck_assert_str_eq(msg.sni, "s.n.d");
 	ck_assert_str_eq(msg.server, "ltserver/1");
 	ck_assert_int_eq(msg.heartbeat_s, 5);
 	ck_assert_int_eq(msg.grace_s, 30);
@@ -514,6 +516,7 @@ START_TEST(write_replies)
 		.url = "http://h/",
 		.session = "s",
 		.secret = "k",
+		.sni = "s.n.d",
 		.server = "ltserver/1.0",
 		.heartbeat_s = 5,
 		.grace_s = 30,
@@ -522,8 +525,9 @@ START_TEST(write_replies)
 	    "{\"control\":{\"host\":\"h\",\"concurrency\":0,"
 	    "\"banner\":\"hi\"},\"ext\":{\"name\":\"n\","
 	    "\"url\":\"http://h/\",\"session\":\"s\","
-	    "\"secret\":\"k\",\"heartbeat\":5,\"grace\":30,"
-	    "\"sessions\":4,\"server\":\"ltserver/1.0\"}}");
+	    "\"secret\":\"k\",\"sni\":\"s.n.d\",\"heartbeat\":5,"
+	    "\"grace\":30,\"sessions\":4,"
+	    "\"server\":\"ltserver/1.0\"}}");
 	m = (struct ltp_message){ .type = LTP_PROXY_REPLY, .peer = "p" };
 	writes(&m, "", "{\"proxy\":true}");
 	m.has_ext = true;

@@ -35,6 +35,7 @@ compare(const struct ltp_message *x, const struct ltp_message *y)
 	same(x->agent, y->agent);
 	same(x->ext_name, y->ext_name);
 	same(x->url, y->url);
+	same(x->sni, y->sni);
 	same(x->server, y->server);
 	same(x->peer, y->peer);
 	same(x->scheme, y->scheme);
