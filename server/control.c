@@ -331,6 +331,7 @@ send_welcome(struct control *c, uint16_t port)
 	struct session *s = c->session;
 	const struct config *config = s->worker->config;
 	char host[NET_HOST_MAX + 8], url[NET_HOST_MAX + 16];
+	char sni[REGISTRY_LABEL_MAX + LTP_NAME_MAX + NET_HOST_MAX + 3];
 	bool is_tls = s->kind == REGISTRY_TLS;
 	char peer[NET_TEXT_MAX];
 	struct ltp_message m = {
@@ -345,6 +346,7 @@ send_welcome(struct control *c, uint16_t port)
 		.server = PAGES_AGENT,
 		.session = s->label,
 		.secret = s->secret,
+		.sni = c->stream.tls != NULL ? sni : NULL,
 		.heartbeat_s = config->heartbeat,
 		.grace_s = config->grace,
 		.sessions = 1,
@@ -354,6 +356,8 @@ send_welcome(struct control *c, uint16_t port)
 	    port == (is_tls ? 443 : 80) ? "%s.%s" : "%s.%s:%u", s->name,
 	    config->domain, port);
 	snprintf(url, sizeof(url), "%s://%s", is_tls ? "https" : "http", host);
+	snprintf(
+	    sni, sizeof(sni), "%s.%s.%s", s->label, s->name, config->domain);
 	send_message(c, &m);
 	log_info("session started tunnel=%s url=%s from=%s", s->name, url,
 	    net_addr_text(&s->peer, peer));
