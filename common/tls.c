@@ -35,10 +35,23 @@ struct tls {
 	size_t ahead_size;
 	size_t ahead_at;
 	size_t ahead_len; /* from ahead_at on */
+	bool was_shut;	  /* close_notify has come */
 	int ended;	  /* -1: no; 0: close_notify; else errno */
 };
 
 /* --- making -------------------------------------------------------------- */
+
+/* OpenSSL takes every end of the stream for an orderly one here; only the
+ * alert that says so is. */
+static void
+alert_cb(const SSL *ssl, int where, int what)
+{
+	struct tls *t = SSL_get_app_data(ssl);
+
+	if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT &&
+	    (what & 0xff) == SSL_AD_CLOSE_NOTIFY)
+		t->was_shut = true;
+}
 
 static struct tls *
 tls_new(struct tls_context *context, int fd)
@@ -55,6 +68,8 @@ tls_new(struct tls_context *context, int fd)
 		free(t);
 		return NULL;
 	}
+	SSL_set_app_data(t->ssl, t);
+	SSL_set_info_callback(t->ssl, alert_cb);
 	t->context = tls_context_ref(context);
 	return t;
 }
@@ -123,8 +138,6 @@ reason(const struct tls *t, int saved_errno)
 	if (error == 0)
 		return saved_errno == 0 ? "the connection was closed"
 					: strerrordesc_np(saved_errno);
-	if (ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-		return "the connection was closed";
 	text = ERR_reason_error_string(error);
 	return text != NULL ? text : "TLS failed";
 }
@@ -151,19 +164,15 @@ fail(struct tls *t, int n)
 	case SSL_ERROR_WANT_WRITE:
 		return EAGAIN;
 	case SSL_ERROR_ZERO_RETURN:
-		end(t, 0, "the connection was closed");
-		return 0;
+		end(t, t->was_shut ? 0 : TLS_NOT_SHUT,
+		    "the connection was closed");
+		return t->ended;
 	case SSL_ERROR_SYSCALL:
 		end(t, saved_errno == 0 ? TLS_NOT_SHUT : saved_errno,
 		    reason(t, saved_errno));
 		break;
 	default:
-		end(t,
-		    ERR_GET_REASON(ERR_peek_last_error()) ==
-			    SSL_R_UNEXPECTED_EOF_WHILE_READING
-			? TLS_NOT_SHUT
-			: EPROTO,
-		    reason(t, 0));
+		end(t, EPROTO, reason(t, 0));
 	}
 	ERR_clear_error();
 	return t->ended;
@@ -326,8 +335,8 @@ tls_write(struct tls *t, const void *buf, size_t len)
 
 	if (len == 0)
 		return 0;
-	if (t->ended > 0) {
-		errno = t->ended == TLS_NOT_SHUT ? EPIPE : t->ended;
+	if (t->ended > 0 && t->ended != TLS_NOT_SHUT) {
+		errno = t->ended;
 		return -1;
 	}
 	ERR_clear_error();
@@ -346,7 +355,8 @@ tls_shutdown(struct tls *t)
 {
 	int n;
 
-	if (t->ended > 0 || !SSL_is_init_finished(t->ssl))
+	if ((t->ended > 0 && t->ended != TLS_NOT_SHUT) ||
+	    !SSL_is_init_finished(t->ssl))
 		return 0;
 	ERR_clear_error();
 	errno = 0;

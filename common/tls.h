@@ -118,8 +118,8 @@ bool tls_is_alpn(const struct tls *, const char *protocol);
 /*
  * As read(2): 0 is the peer's close_notify. -1 with errno: EAGAIN; TLS_NOT_SHUT
  * for an end of the stream without close_notify, which somebody else may have
- * caused; EPROTO for what is no TLS, or that of the system. After EAGAIN an
- * event of either kind may be what it takes.
+ * caused (writing still goes on); EPROTO for what is no TLS, or that of the
+ * system. After EAGAIN an event of either kind may be what it takes.
  */
 ssize_t tls_read(struct tls *, void *buf, size_t len);
 

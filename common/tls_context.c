@@ -122,9 +122,11 @@ add_ctx(struct tls_context *c, const SSL_METHOD *method)
 	c->each[c->n++] = ctx;
 	SSL_CTX_set_app_data(ctx, c);
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION |
-				     SSL_OP_NO_COMPRESSION |
-				     SSL_OP_ENABLE_KTLS);
+	/* A peer that just closes still gets what we have to say to it; that
+	 * there was no close_notify is noticed elsewhere (tls.c). */
+	SSL_CTX_set_options(
+	    ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+		     SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_ENABLE_KTLS);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
 				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				  SSL_MODE_RELEASE_BUFFERS);
