@@ -72,7 +72,7 @@ struct config {
 	unsigned grace_old;	    /* s, LTP/0.2 clients */
 	unsigned heartbeat;	    /* s */
 	unsigned drain;		    /* s, joined connections at SIGTERM */
-	unsigned handshake_timeout; /* s, from accept */
+	unsigned handshake_timeout; /* s, from the ClientHello */
 	unsigned handshakes;	    /* TLS, in progress in a worker */
 	unsigned handshakes_per_address; /* the same of one address */
 	unsigned ticket_rotation;	 /* s, between two ticket keys */

@@ -22,7 +22,7 @@ enum conn_language {
 
 struct conn {
 	struct stream stream; /* none once somebody else has taken it */
-	uint16_t listener;    /* index in config.listen */
+	uint16_t listener;    /* of those that are bound, see public.h */
 	enum conn_language language;
 	uint16_t hops;	      /* how often it was handed over */
 	uint64_t accepted_ms; /* clock_ms() of accept: limits the head */

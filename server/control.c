@@ -16,11 +16,13 @@
 #include "common/log.h"
 #include "server/names.h"
 #include "server/pages.h"
+#include "server/public.h"
 #include "server/serve.h"
 #include "server/session.h"
 #include "server/worker.h"
 
 #define CONTROL_USER_TIMEOUT_MS 30000
+#define CONTROL_HOST_MAX	(LTP_NAME_MAX + NET_HOST_MAX + 8)
 #define CONTROL_NAME_TRIES	16 /* random names, before giving up */
 
 /* A client that waits for the master's word. */
@@ -326,14 +328,16 @@ control_new(struct session *s, struct conn *conn)
 
 /* The good news: where the tunnel is, and with ext all the rest. */
 static void
-send_welcome(struct control *c, uint16_t port)
+send_welcome(struct control *c, unsigned listener)
 {
 	struct session *s = c->session;
 	const struct config *config = s->worker->config;
-	char host[NET_HOST_MAX + 8], url[NET_HOST_MAX + 16];
+	struct public_way way = s->kind == REGISTRY_TLS
+				    ? public_tls(s->worker->public, listener)
+				    : public_http(s->worker->public, listener);
+	char host[CONTROL_HOST_MAX], url[CONTROL_HOST_MAX + 8];
 	char sni[REGISTRY_LABEL_MAX + LTP_NAME_MAX + NET_HOST_MAX + 3];
-	bool is_tls = s->kind == REGISTRY_TLS;
-	char peer[NET_TEXT_MAX];
+	char peer[NET_TEXT_MAX], suffix[PUBLIC_SUFFIX_MAX];
 	struct ltp_message m = {
 		.type = LTP_CONTROL_REPLY,
 		.has_ext = s->has_ext,
@@ -352,10 +356,9 @@ send_welcome(struct control *c, uint16_t port)
 		.sessions = 1,
 	};
 
-	snprintf(host, sizeof(host),
-	    port == (is_tls ? 443 : 80) ? "%s.%s" : "%s.%s:%u", s->name,
-	    config->domain, port);
-	snprintf(url, sizeof(url), "%s://%s", is_tls ? "https" : "http", host);
+	snprintf(host, sizeof(host), "%s.%s%s", s->name, way.host,
+	    public_suffix(&way, suffix));
+	snprintf(url, sizeof(url), "%s://%s", way.scheme, host);
 	snprintf(
 	    sni, sizeof(sni), "%s.%s.%s", s->label, s->name, config->domain);
 	send_message(c, &m);
@@ -370,7 +373,7 @@ granted(
 {
 	struct channel_msg lost = { .type = CHANNEL_DOWN,
 		.down = { claimed->session, CHANNEL_LOST } };
-	uint16_t port = w->ports[p->conn.listener];
+	unsigned listener = p->conn.listener;
 	struct session *s = session_new(w, claimed);
 
 	if (s == NULL) {
@@ -391,7 +394,7 @@ granted(
 		session_end(s, SESSION_LOST, "out of memory");
 		return;
 	}
-	send_welcome(s->control, port);
+	send_welcome(s->control, listener);
 	if (w->draining)
 		control_reconnect(s, 0);
 }

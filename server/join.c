@@ -15,6 +15,7 @@
 #include "common/relay.h"
 #include "server/account.h"
 #include "server/pages.h"
+#include "server/public.h"
 #include "server/serve.h"
 #include "server/visitor.h"
 #include "server/worker.h"
@@ -202,6 +203,14 @@ inspect(void *arg, struct relay_view *v)
 		v->opaque = RELAY_ALL;
 }
 
+/* How the visitor has come. */
+static struct public_way
+way_of(const struct worker *w, const struct conn *visitor)
+{
+	return public_used(
+	    w->public, visitor->listener, visitor->stream.tls != NULL);
+}
+
 /* {"proxy": true}; -1 if the connection is dead. */
 static int
 send_reply(const struct session *s, const struct conn *visitor,
@@ -212,9 +221,9 @@ send_reply(const struct session *s, const struct conn *visitor,
 		.type = LTP_PROXY_REPLY,
 		.has_ext = s->has_ext,
 		.peer = net_addr_text(&visitor->peer, peer),
-		.scheme = s->kind == REGISTRY_TLS	? "tls"
-			  : visitor->stream.tls != NULL ? "https"
-							: "http",
+		.scheme = s->kind == REGISTRY_TLS
+			      ? "tls"
+			      : way_of(s->worker, visitor).scheme,
 	};
 	size_t len;
 	char *text = ltp_format(&m, &len);
@@ -241,12 +250,13 @@ static void
 watch_requests(struct join *j)
 {
 	const struct worker *w = j->worker;
+	struct public_way way = way_of(w, &j->visitor);
 
 	j->inspector = (struct visitor){
 		.name = j->name,
 		.domain = w->config->domain,
-		.scheme = j->visitor.stream.tls != NULL ? "https" : "http",
-		.port = w->ports[j->visitor.listener],
+		.scheme = way.scheme,
+		.port = way.port,
 		.forwarded = w->config->forwarded,
 		.peer = j->visitor.peer,
 	};

@@ -18,6 +18,7 @@
 #include "server/config.h"
 #include "server/counters.h"
 #include "server/inbox.h"
+#include "server/public.h"
 #include "server/registry.h"
 #include "server/worker.h"
 
@@ -55,8 +56,8 @@ struct master {
 	struct event *signals[SIG_N];
 	struct event *drain_limit;
 	int listen_fds[CONFIG_LISTEN_MAX];
-	uint16_t ports[CONFIG_LISTEN_MAX];
 	size_t listen_n;
+	struct public *public;
 	struct registry *registry;
 	struct counters *counters;
 	struct inbox *inbox;
@@ -158,7 +159,7 @@ be_worker(struct place_row *p, int channel_fd, const sigset_t *mask)
 		.counters = m->counters,
 		.inbox = m->inbox,
 		.listen_fds = m->listen_fds,
-		.ports = m->ports,
+		.public = m->public,
 		.listen_n = m->listen_n,
 		.slot = p->slot,
 		.channel_fd = channel_fd,
@@ -369,7 +370,7 @@ bind_one(struct master *m, const struct config_listen *l)
 	if (fd == -1 || net_local(fd, &addr) == -1)
 		fatal("cannot listen on %s: %s", net_addr_text(&l->addr, text),
 		    strerror(errno));
-	m->ports[m->listen_n] = net_addr_port(&addr);
+	public_add(m->public, l, net_addr_port(&addr));
 	m->listen_fds[m->listen_n++] = fd;
 	log_info("listening on %s", net_addr_text(&addr, text));
 	return true;
@@ -391,6 +392,7 @@ master_new(const struct config *config)
 
 	limit_raise_fds();
 	m->config = config;
+	m->public = public_new(config);
 	for (size_t i = 0; i < config->listen_n; i++)
 		bind_one(m, &config->listen[i]);
 	m->workers_n = (size_t)config->max_workers * MASTER_GENERATIONS;
@@ -453,6 +455,7 @@ master_run(struct master *m)
 	inbox_free(m->inbox);
 	counters_free(m->counters);
 	registry_free(m->registry);
+	public_free(m->public);
 	free(m->workers);
 	free(m);
 	log_info("ended");

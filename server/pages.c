@@ -24,20 +24,19 @@
 #include "common/page.h"
 #include "server/config.h"
 #include "server/counters.h"
+#include "server/public.h"
 #include "server/registry.h"
 #include "server/route.h"
 
 #define TEXT_SIZE  640
 #define SHOWN_SIZE 280 /* a host or path; a longer one is cut */
-#define HTTP_PORT  80
-#define HTTPS_PORT 443
 
 struct pages {
 	const struct config *config;
 	const struct registry *registry;
 	struct counters *counters;
 	struct drain_set *drains;
-	const uint16_t *ports;
+	const struct public *public;
 	struct evbuffer *out; /* empty between two calls */
 	char peek[HTTP_HEAD_MAX];
 };
@@ -73,7 +72,8 @@ typedef int body_fn(const struct pages *, const struct conn *, bool html,
 
 struct pages *
 pages_new(const struct config *config, const struct registry *registry,
-    struct counters *counters, struct drain_set *drains, const uint16_t *ports)
+    struct counters *counters, struct drain_set *drains,
+    const struct public *public)
 {
 	struct pages *p = log_must_alloc(1, sizeof(*p));
 
@@ -81,7 +81,7 @@ pages_new(const struct config *config, const struct registry *registry,
 	p->registry = registry;
 	p->counters = counters;
 	p->drains = drains;
-	p->ports = ports;
+	p->public = public;
 	p->out = evbuffer_new();
 	if (p->out == NULL)
 		fatal("out of memory");
@@ -229,13 +229,11 @@ pages_error_read(struct pages *p, struct conn *conn, int status,
 static int
 put_url(const struct pages *p, const struct conn *conn, struct evbuffer *out)
 {
-	uint16_t port = p->ports[conn->listener];
+	struct public_way way = public_server(p->public, conn->listener);
+	char suffix[PUBLIC_SUFFIX_MAX];
 
-	if (evbuffer_add_printf(out, "http://%s", p->config->domain) == -1)
-		return -1;
-	if (port == HTTP_PORT)
-		return 0;
-	return evbuffer_add_printf(out, ":%u", (unsigned)port);
+	return evbuffer_add_printf(out, "%s://%s%s", way.scheme, way.host,
+	    public_suffix(&way, suffix));
 }
 
 static const char landing_what[] =
@@ -294,8 +292,9 @@ put_backend(const struct pages *p, const struct conn *conn, bool html,
     struct evbuffer *body)
 {
 	(void)html;
-	return evbuffer_add_printf(
-	    body, "%u", (unsigned)p->ports[conn->listener]);
+	return evbuffer_add_printf(body, "%u",
+	    (unsigned)public_backend(
+		p->public, conn->listener, conn->stream.tls != NULL));
 }
 
 /* The same number of all workers, added up. */
@@ -457,17 +456,35 @@ pages_base(struct pages *p, struct conn *conn, const struct http_head *head)
 	send_out(p, conn, made);
 }
 
-/* The head was checked before, so nothing in it can end the header line. */
+/* The https URL of what a head asks for, as a header line. The head was checked
+ * before, so nothing in it can end the line. */
+static void
+make_location(struct pages *p, const struct conn *conn,
+    const struct http_head *head, char *out, size_t size)
+{
+	struct public_way way = public_tls(p->public, conn->listener);
+	size_t below = strlen(head->name), domain = strlen(p->config->domain);
+	struct http_text path = head->path;
+	char suffix[PUBLIC_SUFFIX_MAX];
+
+	/* OPTIONS * is about the server as a whole and has no path. */
+	if (path.at[0] == '*')
+		path.len = 0;
+	below = below < domain ? 0 : below - domain;
+	snprintf(out, size, "Location: https://%.*s%s%s%.*s\r\n", (int)below,
+	    head->name, way.host, public_suffix(&way, suffix), (int)path.len,
+	    path.at);
+}
+
 void
 pages_to_https(struct pages *p, struct conn *conn)
 {
 	struct http_head head;
-	uint16_t port = p->ports[conn->listener];
-	char extra[HTTP_HEAD_MAX + NET_HOST_MAX + 32], suffix[8] = "";
+	char extra[HTTP_HEAD_MAX + 2 * NET_HOST_MAX + 32];
 	struct page page = {
 		.status = 308,
 		.title = page_reason(308),
-		.text = "This tunnel is served over TLS only.",
+		.text = "This is served over TLS only.",
 		.agent = PAGES_AGENT,
 		.extra = extra,
 	};
@@ -476,14 +493,8 @@ pages_to_https(struct pages *p, struct conn *conn)
 		pages_error(p, conn, 400, "the request could not be read");
 		return;
 	}
-	/* OPTIONS * is about the server as a whole and has no path. */
-	if (head.path.at[0] == '*')
-		head.path.len = 0;
-	if (port != HTTPS_PORT)
-		snprintf(suffix, sizeof(suffix), ":%u", (unsigned)port);
-	snprintf(extra, sizeof(extra), "Location: https://%s%s%.*s\r\n",
-	    head.name, suffix, (int)head.path.len, head.path.at);
+	make_location(p, conn, &head, extra, sizeof(extra));
 	page.html = head.wants_html;
-	page.no_body = http_text_is(head.method, "HEAD");
+	page.no_body = asks_head(&head);
 	send_out(p, conn, page_format(&page, p->out));
 }

@@ -16,14 +16,14 @@ struct counters;
 struct drain_set;
 struct evbuffer;
 struct pages;
+struct public;
 struct registry;
 
 #define PAGES_AGENT "ltserver/" LT_VERSION
 
-/* Everything is borrowed. `ports` are those under which the public reaches
- * the listeners, by index. */
+/* Everything is borrowed. */
 struct pages *pages_new(const struct config *, const struct registry *,
-    struct counters *, struct drain_set *, const uint16_t *ports);
+    struct counters *, struct drain_set *, const struct public *);
 void pages_free(struct pages *);
 
 /*
@@ -38,8 +38,8 @@ void pages_error(struct pages *, struct conn *, int status, const char *why);
 void pages_error_read(struct pages *, struct conn *, int status,
     const char *why, bool html, bool is_head);
 
-/* Sends a visitor of a tunnel that passes TLS through to its https URL, with
- * 308. */
+/* Sends a visitor in clear, whose host is below the base domain, to the https
+ * URL of what he asks for, with 308. */
 void pages_to_https(struct pages *, struct conn *);
 
 /* Only makes the page, for a visitor whose connection goes on a while: appends

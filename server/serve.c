@@ -15,6 +15,7 @@
 #include "server/handshake.h"
 #include "server/pages.h"
 #include "server/park.h"
+#include "server/public.h"
 #include "server/route.h"
 #include "server/session.h"
 #include "server/worker.h"
@@ -162,20 +163,9 @@ serve_unknown(struct worker *w, struct conn *conn, const char *why)
 	drain_start(w->drains, &conn->stream, NULL, 0);
 }
 
-/* Clear requests that belong on the https URL. */
-static bool
-is_redirected(
-    const struct worker *w, const struct conn *conn, enum registry_kind kind)
-{
-	return conn->stream.tls == NULL &&
-	       (kind == REGISTRY_TLS ||
-		   (w->config->redirect_to_https && w->tls != NULL));
-}
-
-/* True if a visitor speaks what his tunnel is for; else he is told. */
-static bool
-fits(struct worker *w, struct conn *conn, const char *name,
-    enum registry_kind kind)
+/* Sends a visitor to the https URL; `name` is NULL on the base domain. */
+static void
+redirect(struct worker *w, struct conn *conn, const char *name)
 {
 	struct account a = {
 		.tunnel = name,
@@ -185,15 +175,36 @@ fits(struct worker *w, struct conn *conn, const char *name,
 		.reason = "sent to the https URL",
 	};
 
+	account_visitor(&a);
+	counter_add(&w->count->refused, 1);
+	pages_to_https(w->pages, conn);
+}
+
+/* True if a visitor came in clear where that is not wanted. */
+static bool
+is_redirected(const struct worker *w, const struct conn *conn)
+{
+	struct public_way way =
+	    public_used(w->public, conn->listener, conn->stream.tls != NULL);
+
+	return w->config->redirect_to_https && strcmp(way.scheme, "http") == 0;
+}
+
+/* True if a visitor speaks what his tunnel is for; else he is told. */
+static bool
+fits(struct worker *w, struct conn *conn, const char *name,
+    enum registry_kind kind)
+{
+	bool is_clear = conn->stream.tls == NULL;
+
 	if (conn->language == CONN_TLS) {
 		if (kind == REGISTRY_TLS || w->tls != NULL)
 			return true;
 		serve_refused(
 		    w, conn, name, 404, "this tunnel is not served over TLS");
-	} else if (is_redirected(w, conn, kind)) {
-		account_visitor(&a);
-		counter_add(&w->count->refused, 1);
-		pages_to_https(w->pages, conn);
+	} else if (is_redirected(w, conn) ||
+		   (is_clear && kind == REGISTRY_TLS)) {
+		redirect(w, conn, name);
 	} else if (kind == REGISTRY_HTTP) {
 		return true;
 	} else {
@@ -303,19 +314,31 @@ is_same_place(const struct worker *w, const struct conn *conn,
 	return strcmp(by_sni, by_host) == 0;
 }
 
+/* What clients in clear ask for before they come: that is no visit. */
+static bool
+is_meta(enum route_host where, struct http_text path)
+{
+	static const char meta[] = "/meta/";
+
+	return where == ROUTE_HOST_BASE && path.len >= strlen(meta) &&
+	       memcmp(path.at, meta, strlen(meta)) == 0;
+}
+
 /* Refuses a visitor in clear where none is wanted. */
 static bool
-is_welcome(struct worker *w, struct conn *conn)
+is_welcome(struct worker *w, struct conn *conn, bool meta)
 {
+	unsigned kinds = public_kinds(w->public, conn->listener);
+
 	if (conn->stream.tls != NULL) {
 		if (!tls_is_alpn(conn->stream.tls, TLS_ALPN_LTP))
 			return true;
 		serve_bad_client(w, conn, "not " LTP_HEADER);
 	} else {
-		if (w->config->listen[conn->listener].kinds & CONFIG_HTTP)
+		if (kinds & (meta ? CONFIG_HTTP | CONFIG_LTP : CONFIG_HTTP))
 			return true;
 		serve_refused(w, conn, NULL, 400,
-		    w->config->listen[conn->listener].kinds & CONFIG_TLS
+		    kinds & CONFIG_TLS
 			? "this port speaks TLS only: use https"
 			: "this port is for the clients of tunnels");
 	}
@@ -326,18 +349,23 @@ void
 serve_visitor(struct worker *w, struct conn *conn, const struct http_head *head)
 {
 	char name[LTP_NAME_MAX + 1];
+	enum route_host where = route_host(head->name, w->config->domain, name);
+	bool meta = is_meta(where, head->path);
 
-	if (!is_welcome(w, conn))
+	if (!is_welcome(w, conn, meta))
 		return;
 	if (!is_same_place(w, conn, head)) {
 		serve_refused(w, conn, NULL, 421,
 		    "this connection was made for another host");
 		return;
 	}
-	switch (route_host(head->name, w->config->domain, name)) {
+	switch (where) {
 	case ROUTE_HOST_BASE:
 		say_route(conn, "visitor", NULL, "page", 0);
-		pages_base(w->pages, conn, head);
+		if (!meta && is_redirected(w, conn))
+			redirect(w, conn, NULL);
+		else
+			pages_base(w->pages, conn, head);
 		return;
 	case ROUTE_HOST_OTHER:
 		say_route(conn, "visitor", NULL, "page", 0);
@@ -377,7 +405,7 @@ serve_tls(struct worker *w, struct conn *conn, const struct hello *hello)
 
 	if (conn->stream.tls != NULL)
 		serve_unknown(w, conn, "TLS inside TLS");
-	else if (!(w->config->listen[conn->listener].kinds & CONFIG_TLS))
+	else if (!(public_kinds(w->public, conn->listener) & CONFIG_TLS))
 		serve_bad_tls(w, conn, HELLO_UNRECOGNIZED_NAME,
 		    "TLS on a port without it");
 	else if (hello->offers_ltp)
@@ -469,7 +497,8 @@ find_fault(const struct worker *w, const struct conn *conn,
 
 	if (tls == NULL && config->backend_tls_required)
 		return "this server takes clients over TLS only: use https";
-	if (tls == NULL && !(config->listen[conn->listener].kinds & CONFIG_LTP))
+	if (tls == NULL &&
+	    !(public_kinds(w->public, conn->listener) & CONFIG_LTP))
 		return "this port is not for clients";
 	if (tls == NULL)
 		return NULL;

@@ -168,8 +168,8 @@ start_up(struct worker *w, const struct worker_start *start)
 	w->drains = drain_set_new(w->base, WORKER_DRAINS_MAX);
 	if (w->channel == NULL || w->relays == NULL || w->drains == NULL)
 		fatal("out of memory");
-	w->pages =
-	    pages_new(w->config, w->registry, w->counters, w->drains, w->ports);
+	w->pages = pages_new(
+	    w->config, w->registry, w->counters, w->drains, w->public);
 	if (w->pages == NULL)
 		fatal("out of memory");
 	w->sessions = session_table_new(w->registry);
@@ -225,7 +225,7 @@ worker_run(const struct worker_start *start)
 		.counters = start->counters,
 		.count = counters_worker(start->counters, start->slot),
 		.inbox = start->inbox,
-		.ports = start->ports,
+		.public = start->public,
 		.slot = start->slot,
 	};
 

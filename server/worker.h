@@ -31,6 +31,7 @@ struct handshakes;
 struct listener_set;
 struct pages;
 struct park;
+struct public;
 struct relay_env;
 struct session_table;
 struct tls_context;
@@ -42,7 +43,7 @@ struct worker_start {
 	struct counters *counters;
 	struct inbox *inbox;
 	const int *listen_fds;
-	const uint16_t *ports; /* of the listeners, as the public sees them */
+	const struct public *public;
 	size_t listen_n;
 	uint32_t slot;
 	int channel_fd;
@@ -55,7 +56,7 @@ struct worker {
 	struct counters *counters;
 	struct counters_worker *count; /* our own row */
 	struct inbox *inbox;
-	const uint16_t *ports;
+	const struct public *public;
 	uint32_t slot;
 	bool draining;
 	size_t fds_fixed; /* see room_init() */

@@ -298,8 +298,8 @@ class Server(Program):
     """ltserver in the foreground, on a free port of 127.0.0.1.
 
     config is the text of its configuration file, options are -o settings,
-    listen the addresses in place of the default one. Once it listens,
-    ports has the port of each and port the first.
+    listen the addresses in place of the default one; () leaves them to config.
+    Once it listens, ports has the port of each and port the first.
     """
 
     def __init__(self, *args, domain="localhost", workers=2, config="",
@@ -316,6 +316,7 @@ class Server(Program):
         self.args += map(str, args)
         self.program = self.argv
         self.listen = list(listen)
+        self.listeners = len(self.listen) or config.count('listen "')
         self.ports = []
         self.start(wait)
 
@@ -329,7 +330,7 @@ class Server(Program):
         self.argv = [*self.program, *self.args, *listen]
         before = len(self.log())
         super().start()
-        if wait and self.listen:
+        if wait and self.listeners:
             self.wait_listening(before)
         return self
 
@@ -337,7 +338,7 @@ class Server(Program):
         def ports():
             assert self.alive(), f"{self.title} ended: {self.log()}"
             found = re.findall(r"listening on \S+:(\d+)\s", self.log()[since:])
-            return len(found) >= len(self.listen) and [*map(int, found)]
+            return len(found) >= self.listeners and [*map(int, found)]
         self.ports = wait_until(ports, what=f"{self.title} listens")
 
     @property

@@ -21,15 +21,15 @@
 #include "common/drain.h"
 #include "server/config.h"
 #include "server/counters.h"
+#include "server/public.h"
 #include "server/registry.h"
-
-static const uint16_t ports[] = { 8000, 80 };
 
 static struct event_base *base;
 static struct config *config;
 static struct registry *registry;
 static struct counters *counters;
 static struct drain_set *drains;
+static struct public *public;
 static struct pages *pages;
 static char answer[65536];
 
@@ -41,13 +41,22 @@ setup(void)
 	registry = registry_new(8);
 	counters = counters_new(3, 8);
 	drains = drain_set_new(base, 8);
-	pages = pages_new(config, registry, counters, drains, ports);
+	public = public_new(config);
+	for (size_t i = 0; i < 3; i++)
+		config->listen[i].kinds = CONFIG_KINDS;
+	config->listen[2].public =
+	    (struct config_public){ "https", "tunnel.example", 444 };
+	public_add(public, &config->listen[0], 8000);
+	public_add(public, &config->listen[1], 80);
+	public_add(public, &config->listen[2], 9000);
+	pages = pages_new(config, registry, counters, drains, public);
 }
 
 static void
 teardown(void)
 {
 	pages_free(pages);
+	public_free(public);
 	drain_set_free(drains);
 	counters_free(counters);
 	registry_free(registry);
@@ -127,7 +136,7 @@ error(const char *request, int status, const char *why)
 	ck_assert(has("\r\nServer: ltserver/"));
 }
 
-/* Serves a request for the base domain, on one of the two listeners. */
+/* Serves a request for the base domain, on one of the three listeners. */
 static void
 base_page(const char *request, uint16_t listener)
 {
@@ -263,6 +272,38 @@ START_TEST(error_read)
 }
 END_TEST
 
+/* Where a request is sent that ought to have come in TLS. */
+static void
+to_https(const char *request, uint16_t listener, const char *location)
+{
+	char line[128];
+	struct conn conn;
+	int fd = visitor(request, &conn);
+
+	conn.listener = listener;
+	pages_to_https(pages, &conn);
+	ck_assert_int_eq(conn.stream.fd, -1);
+	collect(fd);
+	ck_assert_ptr_eq(
+	    strstr(answer, "HTTP/1.1 308 Permanent Redirect\r\n"), answer);
+	snprintf(line, sizeof(line), "\r\nLocation: %s\r\n", location);
+	ck_assert_msg(has(line), "%s", answer);
+}
+
+START_TEST(redirects)
+{
+	to_https("GET /a?b=c HTTP/1.1\r\nHost: demo.localhost:8000\r\n\r\n", 0,
+	    "https://demo.localhost:8000/a?b=c");
+	to_https("POST http://DEMO.localhost./ HTTP/1.1\r\n"
+		 "Host: DEMO.localhost.\r\n\r\n",
+	    1, "https://demo.localhost:80/");
+	to_https("GET / HTTP/1.1\r\nHost: x.demo.localhost\r\n\r\n", 2,
+	    "https://x.demo.tunnel.example:444/");
+	to_https("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", 2,
+	    "https://tunnel.example:444");
+}
+END_TEST
+
 START_TEST(landing)
 {
 	get("/", 0);
@@ -391,6 +432,7 @@ main(void)
 	tcase_add_test(tcase, error_head);
 	tcase_add_test(tcase, error_without_head);
 	tcase_add_test(tcase, error_read);
+	tcase_add_test(tcase, redirects);
 	tcase_add_test(tcase, landing);
 	tcase_add_test(tcase, meta);
 	tcase_add_test(tcase, metrics);
