@@ -40,7 +40,7 @@ SERVER := account arrival channel claim classify config config_file \
 	join listener master names nearest pages park peers pool public queue \
 	registry room route serve session table visitor worker
 CLIENT := backoff config control dial discover display local options pool proxy \
-	request resolve secrets target tunnel url
+	request resolve secrets target trust tunnel url
 
 MAN := ltserver.8 ltserver.conf.5 ltclient.1 ltp.7
 

@@ -16,6 +16,7 @@ struct event_base;
 struct options;
 struct pool;
 struct relay_env;
+struct trust;
 
 #define CLIENT_AGENT "ltclient/" LT_VERSION
 
@@ -24,6 +25,8 @@ struct client {
 	const struct options *options;
 	struct relay_env *relays;
 	struct drain_set *drains;
+	struct trust *server_trust; /* NULL: the server is met in clear */
+	struct trust *local_trust;  /* and the local service */
 	LIST_HEAD(, pool) pools; /* retired ones with joined connections too */
 	size_t connections;	 /* proxy connections, in whatever state */
 	size_t pipes;		 /* of the relays, at most */

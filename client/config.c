@@ -50,12 +50,28 @@ parse(cfg_t *cfg, const char *path)
 	return cfg_parse(cfg, path);
 }
 
+/* What a file says in place of what one before it said. */
+static void
+replace(char **value, const char *newer)
+{
+	if (newer == NULL)
+		return;
+	free(*value);
+	*value = strdup(newer);
+}
+
 /* One file. */
 static int
 read_one(struct config *c, const char *path, int must_exist)
 {
-	char *server = NULL;
-	cfg_opt_t opts[] = { CFG_SIMPLE_STR("server", &server), CFG_END() };
+	char *server = NULL, *ca = NULL;
+	cfg_bool_t insecure = c->insecure ? cfg_true : cfg_false;
+	cfg_opt_t opts[] = {
+		CFG_SIMPLE_STR("server", &server),
+		CFG_SIMPLE_STR("ca", &ca),
+		CFG_SIMPLE_BOOL("insecure", &insecure),
+		CFG_END(),
+	};
 	cfg_t *cfg = cfg_init(opts, CFGF_NONE);
 	int result;
 
@@ -66,12 +82,14 @@ read_one(struct config *c, const char *path, int must_exist)
 	if (result == CFG_FILE_ERROR && (must_exist || errno != ENOENT))
 		snprintf(
 		    fault.text, fault.size, "%s: %s", path, strerror(errno));
-	if (server != NULL && fault.text[0] == '\0') {
-		free(c->server);
-		c->server = strdup(server);
+	if (fault.text[0] == '\0') {
+		replace(&c->server, server);
+		replace(&c->ca, ca);
+		c->insecure = insecure == cfg_true;
 	}
 	cfg_free(cfg);
 	free(server);
+	free(ca);
 	return fault.text[0] == '\0' ? 0 : -1;
 }
 
@@ -110,5 +128,6 @@ void
 config_fini(struct config *c)
 {
 	free(c->server);
-	c->server = NULL;
+	free(c->ca);
+	c->server = c->ca = NULL;
 }

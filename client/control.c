@@ -3,7 +3,8 @@
  * One control connection. Called by tunnel, which frees it when it has ended.
  * Owns its socket. Must not touch itself after it has told of its end.
  *
- *   DISCOVER -> CONNECT -> REPLY -> UP
+ *   DISCOVER -> CONNECT -> REPLY -> UP    a server with TLS has one port for
+ *                  ^                      everything: it begins with CONNECT
  *
  * Heartbeat: a server that knows our extensions says how often, pings, and is
  * pinged; two heartbeats without a byte and it is given up. An old server
@@ -12,22 +13,25 @@
  */
 #include "client/control.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client/client.h"
 #include "client/dial.h"
 #include "client/discover.h"
 #include "client/options.h"
+#include "client/trust.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/ltp.h"
+#include "common/stream.h"
 
 #define CONNECT_TIMEOUT_MS 10000
 #define REPLY_TIMEOUT_MS   10000
@@ -51,7 +55,8 @@ struct control {
 	enum control_state state;
 	struct discover *discover; /* DISCOVER */
 	struct dial *dial;	   /* CONNECT */
-	struct bufferevent *bev;   /* REPLY, UP */
+	struct stream stream;	   /* REPLY, UP */
+	struct bufferevent *bev;   /* the same; borrows it */
 	struct event beat;	   /* UP, with extensions: our ping */
 	struct net_addr backend;
 	const char *name; /* that was asked for */
@@ -251,7 +256,9 @@ event_cb(struct bufferevent *bev, short what, void *arg)
 		broken(control, "it closed the connection");
 	else
 		broken(control,
-		    evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
+		    EVUTIL_SOCKET_ERROR() != 0
+			? evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR())
+			: "TLS has failed");
 }
 
 static void
@@ -277,21 +284,59 @@ send_request(struct control *control)
 	send_message(control, &message);
 }
 
+/* What is there is no server of ours, for all we can tell. */
+__attribute__((format(printf, 2, 3))) static void
+no_server(struct control *control, const char *fmt, ...)
+{
+	char why[TEXT_MAX];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(why, sizeof(why), fmt, args);
+	va_end(args);
+	control_end(control, CONTROL_NO_SERVER, "", why);
+}
+
+/* Trying again helps if the network was at fault, and else not: a certificate
+ * does not become good, nor something else an ltserver. */
+static void
+dial_failed(struct control *control, const struct dial_result *to)
+{
+	const char *server = control->client->options->server.authority;
+
+	if (to->cert != TLS_CERT_GOOD)
+		no_server(control, "server %s: %s%s", server, to->why,
+		    trust_server_hint(to->cert));
+	else if (to->error == EPROTO)
+		no_server(control, "%s is no ltserver: %s", server, to->why);
+	else
+		control_end(control, CONTROL_UNREACHABLE, "", to->why);
+}
+
 static void
 connected_cb(void *arg, const struct dial_result *to)
 {
 	struct control *control = arg;
 
 	control->dial = NULL;
-	if (to->fd == -1) {
-		control_end(control, CONTROL_UNREACHABLE, "", to->why);
+	if (to->stream.fd == -1) {
+		dial_failed(control, to);
 		return;
 	}
-	net_user_timeout(to->fd, USER_TIMEOUT_MS);
-	control->bev = bufferevent_socket_new(
-	    control->client->base, to->fd, BEV_OPT_CLOSE_ON_FREE);
+	control->stream = to->stream;
+	/* Whoever speaks TLS and no LTP may be a server of another kind: this
+	 * is where it shows. */
+	if (!trust_is_ltp(&control->stream)) {
+		no_server(control,
+		    "%s is no ltserver: it speaks TLS, but not LTP",
+		    control->client->options->server.authority);
+		return;
+	}
+	control->backend = *to->addr;
+	net_user_timeout(control->stream.fd, USER_TIMEOUT_MS);
+	control->bev =
+	    stream_bufferevent(control->client->base, &control->stream);
 	if (control->bev == NULL) {
-		close(to->fd);
 		control_end(control, CONTROL_UNREACHABLE, "", "out of memory");
 		return;
 	}
@@ -305,13 +350,21 @@ connected_cb(void *arg, const struct dial_result *to)
 }
 
 static void
+start_dial(struct control *control, struct dial_to *to)
+{
+	to->timeout_ms = CONNECT_TIMEOUT_MS;
+	to->display = &control->client->options->display;
+	control->state = CONTROL_CONNECT;
+	control->dial =
+	    dial_start(control->client->base, to, connected_cb, control);
+}
+
+static void
 found_cb(void *arg, const struct discover_result *result)
 {
 	struct control *control = arg;
 	const struct options *options = control->client->options;
-	struct dial_to to = { .addr = &control->backend,
-		.timeout_ms = CONNECT_TIMEOUT_MS,
-		.display = &options->display };
+	struct dial_to to = { .addr = &result->backend };
 	char backend[NET_TEXT_MAX];
 
 	control->discover = NULL;
@@ -327,13 +380,27 @@ found_cb(void *arg, const struct discover_result *result)
 	    result->is_ltserver ? "an ltserver"
 				: "an old server, which speaks LTP/0.2 only",
 	    net_addr_text(&result->backend, backend));
-	control->backend = result->backend;
 	control->is_ltserver = result->is_ltserver;
-	control->state = CONTROL_CONNECT;
-	control->dial =
-	    dial_start(control->client->base, &to, connected_cb, control);
+	start_dial(control, &to);
 	if (control->dial == NULL)
 		control_end(control, CONTROL_UNREACHABLE, "", "out of memory");
+}
+
+/* The one port of a server with TLS; nobody but an ltserver agrees on LTP
+ * there. */
+static void
+start_tls(struct control *control)
+{
+	const struct url *server = &control->client->options->server;
+	struct dial_to to = {
+		.host = server->host,
+		.port = server->port,
+		.trust = control->client->server_trust,
+		.sni = control->ask->sni,
+	};
+
+	control->is_ltserver = true;
+	start_dial(control, &to);
 }
 
 struct control *
@@ -348,8 +415,12 @@ control_start(const struct client *client, const struct control_ask *ask,
 	control->ask = ask;
 	control->ops = ops;
 	control->arg = arg;
-	control->discover = discover_start(client, found_cb, control);
-	if (control->discover == NULL) {
+	control->stream = (struct stream)STREAM_NONE;
+	if (client->server_trust != NULL)
+		start_tls(control);
+	else
+		control->discover = discover_start(client, found_cb, control);
+	if (control->discover == NULL && control->dial == NULL) {
 		free(control);
 		return NULL;
 	}
@@ -361,7 +432,7 @@ control_waits_for(const struct control *control)
 {
 	static const char *const words[] = {
 		[CONTROL_DISCOVER] = "waiting for the server",
-		[CONTROL_CONNECT] = "connecting to the backend of",
+		[CONTROL_CONNECT] = "connecting to",
 		[CONTROL_REPLY] = "waiting for an answer of",
 		[CONTROL_UP] = "connected to",
 	};
@@ -391,14 +462,18 @@ void
 control_goodbye(struct control *control, const char *text)
 {
 	struct ltp_message message = { .type = LTP_CLOSE, .text = text };
+	struct evbuffer *out;
 
 	if (control->state != CONTROL_UP || !control->has_ext)
 		return;
 	send_message(control, &message);
-	/* The process ends after this; whatever the socket takes now goes. */
-	evbuffer_unfreeze(bufferevent_get_output(control->bev), 1);
-	evbuffer_write(bufferevent_get_output(control->bev),
-	    bufferevent_getfd(control->bev));
+	/* The process ends after this; whatever the connection takes now goes.
+	 * The bufferevent would write in a later turn of the loop. */
+	bufferevent_disable(control->bev, EV_READ | EV_WRITE);
+	out = bufferevent_get_output(control->bev);
+	stream_write(&control->stream, evbuffer_pullup(out, -1),
+	    evbuffer_get_length(out));
+	stream_shutdown(&control->stream);
 }
 
 void
@@ -413,6 +488,7 @@ control_free(struct control **controlp)
 	dial_stop(&control->dial);
 	if (control->bev != NULL)
 		bufferevent_free(control->bev);
+	stream_close(&control->stream);
 	if (event_initialized(&control->beat))
 		event_del(&control->beat);
 	free(control);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * One control connection, from finding the backend to its end: header,
- * request, reply, heartbeat, events. Decides nothing about what comes after
- * it: tunnel does.
+ * One control connection, from finding the backend, or the server if that has
+ * TLS, to its end: header, request, reply, heartbeat, events. Decides nothing
+ * about what comes after it: tunnel does.
  */
 #ifndef LT_CLIENT_CONTROL_H
 #define LT_CLIENT_CONTROL_H
@@ -24,6 +24,7 @@ struct control_ask {
 	const char *client;
 	const char *session; /* NULL: nothing to resume */
 	const char *secret;  /* NULL likewise */
+	const char *sni;     /* with TLS; NULL: the host of the server */
 	const char *kind;    /* NULL: http */
 	bool strict;	     /* no other name will do */
 };

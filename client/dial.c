@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: ISC
  *
  * Opens connections. Called by discover, control, proxy and local. Owns the
- * socket until it is connected. The time is shared out evenly among the
- * addresses, so that a dead first one leaves some for the others.
+ * connection until it is ready for use. The time is shared out evenly among the
+ * addresses, so that a dead first one leaves some for the others; but the first
+ * that takes the connection is the one, whatever comes of the handshake.
  */
 #include "client/dial.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "client/display.h"
 #include "client/resolve.h"
+#include "client/trust.h"
 #include "common/clock.h"
+
+#define WHY_MAX 256
 
 struct dial {
 	struct event_base *base;
@@ -25,33 +29,41 @@ struct dial {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* or "" */
 	struct net_addr addrs[RESOLVE_MAX];
 	size_t n;
-	size_t next;		       /* index of the address to try next */
+	size_t next;		   /* index of the address to try next */
+	const struct trust *trust; /* NULL: no TLS */
+	const char *sni;
 	uint64_t timeout_ms;	       /* of each */
+	uint64_t deadline_ms;	       /* of this one */
 	const struct display *display; /* or NULL */
 	struct resolve *look;	       /* NULL unless it is under way */
-	struct event io;	       /* the socket writable, or too late */
+	struct event io;	       /* the socket is ready, or it is late */
 	struct event start;	       /* tries the next address */
-	int fd;			       /* -1 unless connecting */
+	struct stream stream;	       /* none unless connecting */
 	int error;
+	enum tls_cert cert;
 };
 
 static void dial_free(struct dial *);
 
-/* The one way out: frees the dial, then tells. */
+/* The one way out: frees the dial, then tells. `got` is the connection, or
+ * NULL. */
 static void
-dial_end(struct dial *dial, int fd, const char *why)
+dial_end(struct dial *dial, struct stream *got, const char *why)
 {
 	dial_fn fn = dial->fn;
 	void *arg = dial->arg;
 	struct net_addr addr = { 0 };
-	struct dial_result result = { .fd = fd, .error = dial->error };
+	struct dial_result result = {
+		.stream = STREAM_NONE, .error = dial->error, .cert = dial->cert
+	};
 
+	if (got != NULL)
+		result.stream = stream_take(got);
 	if (dial->next > 0 && dial->path[0] == '\0') {
 		addr = dial->addrs[dial->next - 1];
 		result.addr = &addr;
 	}
 	result.why = why != NULL ? why : strerror(dial->error);
-	dial->fd = fd == dial->fd ? -1 : dial->fd;
 	dial_free(dial);
 	fn(arg, &result);
 }
@@ -62,8 +74,7 @@ dial_free(struct dial *dial)
 	resolve_stop(&dial->look);
 	event_del(&dial->io);
 	evtimer_del(&dial->start);
-	if (dial->fd != -1)
-		close(dial->fd);
+	stream_close(&dial->stream);
 	free(dial);
 }
 
@@ -82,9 +93,86 @@ static void
 try_next(struct dial *dial)
 {
 	if (dial->next >= dial->n)
-		dial_end(dial, -1, NULL);
+		dial_end(dial, NULL, NULL);
 	else
 		event_active(&dial->start, EV_TIMEOUT, 0);
+}
+
+/* Waits for the socket, as long as the address may take. */
+static void
+wait_for(struct dial *dial, short what, event_callback_fn fn)
+{
+	struct timeval timeout = clock_until(dial->deadline_ms);
+
+	event_assign(&dial->io, dial->base, dial->stream.fd, what, fn, dial);
+	if (event_add(&dial->io, &timeout) == -1) {
+		dial->error = ENOMEM;
+		dial_end(dial, NULL, NULL);
+	}
+}
+
+static void
+shake_failed(struct dial *dial)
+{
+	static const char *const what[] = {
+		[TLS_CERT_GOOD] = "the TLS handshake has failed",
+		[TLS_CERT_UNKNOWN] = "its certificate is not to be trusted",
+		[TLS_CERT_NAME] = "its certificate is for another host",
+		[TLS_CERT_DATE] = "its certificate is out of date",
+	};
+	char why[WHY_MAX];
+
+	dial->error = errno;
+	dial->cert = tls_cert_fault(dial->stream.tls);
+	snprintf(why, sizeof(why), "%s (%s)", what[dial->cert],
+	    tls_why(dial->stream.tls));
+	tell(dial, why);
+	dial_end(dial, NULL, why);
+}
+
+static void
+shake_cb(int fd, short event, void *arg)
+{
+	struct dial *dial = arg;
+
+	(void)fd;
+	if (event & EV_TIMEOUT) {
+		dial->error = ETIMEDOUT;
+		dial_end(dial, NULL, "the TLS handshake takes too long");
+		return;
+	}
+	switch (tls_handshake(dial->stream.tls)) {
+	case TLS_OK:
+		tell(dial, tls_is_resumed(dial->stream.tls)
+			       ? "TLS session resumed"
+			       : "TLS session begun");
+		dial_end(dial, &dial->stream, NULL);
+		break;
+	case TLS_WANT_READ:
+		wait_for(dial, EV_READ, shake_cb);
+		break;
+	case TLS_WANT_WRITE:
+		wait_for(dial, EV_WRITE, shake_cb);
+		break;
+	case TLS_BAD:
+		shake_failed(dial);
+		break;
+	}
+}
+
+static void
+start_tls(struct dial *dial)
+{
+	const struct trust *trust = dial->trust;
+
+	dial->stream.tls = tls_connect_new(trust->context, dial->stream.fd,
+	    dial->sni != NULL ? dial->sni : trust->sni, trust->host);
+	if (dial->stream.tls == NULL) {
+		dial->error = ENOMEM;
+		dial_end(dial, NULL, NULL);
+		return;
+	}
+	shake_cb(dial->stream.fd, 0, dial);
 }
 
 static void
@@ -95,12 +183,14 @@ io_cb(int fd, short what, void *arg)
 	dial->error = what & EV_TIMEOUT ? ETIMEDOUT : net_error(fd);
 	if (dial->error == 0) {
 		tell(dial, "connected");
-		dial_end(dial, fd, NULL);
+		if (dial->trust == NULL)
+			dial_end(dial, &dial->stream, NULL);
+		else
+			start_tls(dial);
 		return;
 	}
 	tell(dial, strerror(dial->error));
-	close(fd);
-	dial->fd = -1;
+	stream_close(&dial->stream);
 	try_next(dial);
 }
 
@@ -108,26 +198,21 @@ static void
 start_cb(int fd, short what, void *arg)
 {
 	struct dial *dial = arg;
-	struct timeval timeout = clock_span(dial->timeout_ms);
 
 	(void)fd;
 	(void)what;
 	if (dial->path[0] != '\0')
-		dial->fd = net_connect_unix(dial->path);
+		dial->stream.fd = net_connect_unix(dial->path);
 	else
-		dial->fd = net_connect(&dial->addrs[dial->next]);
+		dial->stream.fd = net_connect(&dial->addrs[dial->next]);
 	dial->error = errno;
 	dial->next++;
 	tell(dial, "connecting");
-	if (dial->fd == -1) {
+	dial->deadline_ms = clock_ms() + dial->timeout_ms;
+	if (dial->stream.fd == -1)
 		try_next(dial);
-		return;
-	}
-	event_assign(&dial->io, dial->base, dial->fd, EV_WRITE, io_cb, dial);
-	if (event_add(&dial->io, &timeout) == -1) {
-		dial->error = ENOMEM;
-		dial_end(dial, -1, NULL);
-	}
+	else
+		wait_for(dial, EV_WRITE, io_cb);
 }
 
 static void
@@ -147,7 +232,7 @@ found_cb(void *arg, const struct net_addr *addrs, size_t n, const char *why)
 
 	dial->look = NULL;
 	if (n == 0)
-		dial_end(dial, -1, why);
+		dial_end(dial, NULL, why);
 	else
 		set_addrs(dial, addrs, n);
 }
@@ -194,7 +279,9 @@ dial_start(
 	dial->base = base;
 	dial->fn = fn;
 	dial->arg = arg;
-	dial->fd = -1;
+	dial->trust = to->trust;
+	dial->sni = to->sni;
+	dial->stream = (struct stream)STREAM_NONE;
 	dial->timeout_ms = to->timeout_ms;
 	dial->display = to->display;
 	evtimer_assign(&dial->start, base, start_cb, dial);

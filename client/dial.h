@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Opens one connection: looks the host up if need be, then tries its
- * addresses in turn.
+ * Opens one connection: looks the host up if need be, tries its addresses in
+ * turn, and shakes hands where it is one with TLS.
  */
 #ifndef LT_CLIENT_DIAL_H
 #define LT_CLIENT_DIAL_H
@@ -9,10 +9,13 @@
 #include <stdint.h>
 
 #include "common/net.h"
+#include "common/stream.h"
+#include "common/tls.h"
 
 struct dial;
 struct display;
 struct event_base;
+struct trust;
 
 /* Whom to call: the path of a Unix socket if it is not NULL, else the address
  * if it is not NULL, else the host. Copied or used up by dial_start(). */
@@ -20,18 +23,24 @@ struct dial_to {
 	const char *path;
 	const struct net_addr *addr;
 	const char *host;
-	uint16_t port;	     /* of host */
-	uint64_t timeout_ms; /* for all addresses, without the look-up */
+	uint16_t port;		   /* of host */
+	const struct trust *trust; /* NULL: no TLS. Borrowed until the end, */
+	const char *sni;	   /* and so is this. The name to send; NULL:
+				      as trust says */
+	uint64_t timeout_ms; /* for all addresses, handshake and all, without
+				the look-up */
 	const struct display *display; /* hears of each step; may be NULL */
 };
 
 /* What came of it; valid during the call only, after which the dial is no
  * more. */
 struct dial_result {
-	int fd;			     /* the caller's now; -1: failed */
+	struct stream stream;	     /* the caller's now; none: failed */
 	const struct net_addr *addr; /* that answered; NULL for a Unix socket */
 	int error;		     /* errno of the last address; 0 if the
-					host was not found */
+					host was not found; EPROTO: it does not
+					speak TLS, or not with us */
+	enum tls_cert cert;	     /* what is wrong with its certificate */
 	const char *why;	     /* says it */
 };
 

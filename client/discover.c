@@ -288,15 +288,15 @@ connected_cb(void *arg, const struct dial_result *to)
 	struct timeval timeout = clock_span(DISCOVER_TIMEOUT_MS);
 
 	discover->dial = NULL;
-	if (to->fd == -1) {
+	if (to->stream.fd == -1) {
 		failed(discover, to->why);
 		return;
 	}
 	discover->addr = *to->addr;
 	discover->bev = bufferevent_socket_new(
-	    discover->base, to->fd, BEV_OPT_CLOSE_ON_FREE);
+	    discover->base, to->stream.fd, BEV_OPT_CLOSE_ON_FREE);
 	if (discover->bev == NULL) {
-		close(to->fd);
+		close(to->stream.fd);
 		failed(discover, "out of memory");
 		return;
 	}

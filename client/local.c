@@ -22,6 +22,7 @@ local_dial(const struct client *client, dial_fn fn, void *arg)
 		.path = target->path[0] != '\0' ? target->path : NULL,
 		.host = target->host,
 		.port = target->port,
+		.trust = client->local_trust,
 		.timeout_ms = LOCAL_TIMEOUT_MS,
 	};
 
@@ -32,7 +33,7 @@ int
 local_page(const struct client *client, const struct dial_result *result,
     const char *buf, size_t len, struct evbuffer *out)
 {
-	char target[TARGET_TEXT_MAX], text[TARGET_TEXT_MAX + 256];
+	char target[TARGET_TEXT_MAX], text[TARGET_TEXT_MAX + 512];
 	struct http_head head;
 	struct page page = {
 		.status = result->error == ETIMEDOUT ? 504 : 502,

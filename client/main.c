@@ -11,6 +11,7 @@
 #include "client/client.h"
 #include "client/options.h"
 #include "client/pool.h"
+#include "client/trust.h"
 #include "client/tunnel.h"
 #include "common/drain.h"
 #include "common/limit.h"
@@ -58,14 +59,40 @@ ignore_log(int severity, const char *text)
 	(void)text;
 }
 
+/* Reads the certificates that the options name; false, and told, if one is no
+ * good. */
+static bool
+meet(struct client *client)
+{
+	const struct options *options = client->options;
+	char why[TLS_WHY_MAX] = "";
+
+	if (options->server.is_tls &&
+	    (client->server_trust = trust_server(options, why)) == NULL) {
+		display_error(&options->display, "%s", why);
+		return false;
+	}
+	if (options->target.is_tls &&
+	    (client->local_trust = trust_local(options, why)) == NULL) {
+		display_error(&options->display, "%s", why);
+		return false;
+	}
+	if (options->server.is_tls && options->insecure)
+		display_note(&options->display,
+		    "--insecure: the certificate of %s is not checked, so "
+		    "whoever sits between it and here can read and change all "
+		    "that passes, and take the name",
+		    options->server.authority);
+	return true;
+}
+
 static int
-run_init(struct run *run, const struct options *options)
+run_init(struct run *run)
 {
 	static const int numbers[SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
 	struct client *client = &run->client;
 	int i;
 
-	client->options = options;
 	client->base = event_base_new();
 	if (client->base == NULL)
 		return -1;
@@ -100,6 +127,8 @@ run_fini(struct run *run)
 		if (run->signals[i] != NULL)
 			event_free(run->signals[i]);
 	drain_set_free(client->drains);
+	trust_free(client->server_trust);
+	trust_free(client->local_trust);
 	if (client->relays != NULL)
 		relay_env_free(client->relays);
 	if (client->base != NULL)
@@ -109,17 +138,20 @@ run_fini(struct run *run)
 static int
 run_client(const struct options *options)
 {
-	struct run run = { .code = TUNNEL_EXIT_FAILURE };
+	struct run run = { .code = TUNNEL_EXIT_FAILURE,
+		.client.options = options };
 
 	signal(SIGPIPE, SIG_IGN);
 	limit_raise_fds();
 	event_set_log_callback(ignore_log);
 	LIST_INIT(&run.client.pools);
-	if (run_init(&run, options) == -1)
-		display_error(&options->display, "cannot start: out of memory "
-						 "or descriptors");
-	else
-		event_base_dispatch(run.client.base);
+	if (meet(&run.client)) {
+		if (run_init(&run) == 0)
+			event_base_dispatch(run.client.base);
+		else
+			display_error(&options->display,
+			    "cannot start: out of memory or descriptors");
+	}
 	run_fini(&run);
 	return (int)run.code;
 }

@@ -21,6 +21,9 @@ struct given {
 	const char *target;
 	const char *local_host;
 	const char *host_header;
+	const char *ca;
+	bool insecure;
+	bool local_https;
 };
 
 enum { /* options without a letter */
@@ -29,6 +32,13 @@ enum { /* options without a letter */
 	OPT_PRINT_REQUESTS,
 	OPT_JSON,
 	OPT_NO_RECONNECT,
+	OPT_CA,
+	OPT_INSECURE,
+	OPT_LOCAL_HTTPS,
+	OPT_LOCAL_CA,
+	OPT_LOCAL_CERT,
+	OPT_LOCAL_KEY,
+	OPT_ALLOW_INVALID_CERT,
 };
 
 struct row {
@@ -41,6 +51,10 @@ struct row {
 static const struct row rows[] = {
 	{ 'S', { "server", "host", "to" }, "URL",
 	    "tunnel server (else LT_SERVER, else the file)" },
+	{ OPT_CA, { "ca" }, "FILE",
+	    "trust these authorities about the server, not the system's" },
+	{ OPT_INSECURE, { "insecure" }, NULL,
+	    "take whatever certificate the server shows" },
 	{ 's', { "subdomain" }, "NAME", "ask for this name" },
 	{ 'n', { "name" }, "NAME", "the same" },
 	{ OPT_FALLBACK, { "fallback" }, NULL,
@@ -48,6 +62,15 @@ static const struct row rows[] = {
 	{ 'p', { "port" }, "PORT", "the same as TARGET" },
 	{ 'l', { "local-host" }, "HOST",
 	    "connect to this host instead of localhost" },
+	{ OPT_LOCAL_HTTPS, { "local-https" }, NULL,
+	    "the local service speaks TLS, as with https://" },
+	{ OPT_LOCAL_CA, { "local-ca" }, "FILE",
+	    "trust these authorities about the local service" },
+	{ OPT_LOCAL_CERT, { "local-cert" }, "FILE",
+	    "show this certificate to the local service, with --local-key" },
+	{ OPT_LOCAL_KEY, { "local-key" }, "FILE", "the key of that one" },
+	{ OPT_ALLOW_INVALID_CERT, { "allow-invalid-cert" }, NULL,
+	    "take whatever certificate the local service shows" },
 	{ OPT_HOST_HEADER, { "host-header" }, "VALUE",
 	    "what Host becomes: rewrite (the host of TARGET) or a value" },
 	{ OPT_PRINT_REQUESTS, { "print-requests" }, NULL,
@@ -100,8 +123,8 @@ options_help(FILE *out)
 
 	fputs("usage: ltclient [options] [http | tls] TARGET\n"
 	      "Gives a local service a public URL.\n\n"
-	      "  TARGET                   PORT, [http://]HOST:PORT or "
-	      "unix:/PATH\n",
+	      "  TARGET                   PORT, HOST:PORT, http://HOST:PORT,\n"
+	      "                           https://HOST:PORT or unix:/PATH\n",
 	    out);
 	for (row = rows; row < rows + ROWS; row++) {
 		n = row->id < 256 ? snprintf(left, sizeof(left), "-%c", row->id)
@@ -168,6 +191,27 @@ take(struct options *options, struct given *given, int id, char *error)
 		break;
 	case OPT_HOST_HEADER:
 		given->host_header = optarg;
+		break;
+	case OPT_CA:
+		given->ca = optarg;
+		break;
+	case OPT_INSECURE:
+		given->insecure = true;
+		break;
+	case OPT_LOCAL_HTTPS:
+		given->local_https = true;
+		break;
+	case OPT_LOCAL_CA:
+		options->local_ca = optarg;
+		break;
+	case OPT_LOCAL_CERT:
+		options->local_cert = optarg;
+		break;
+	case OPT_LOCAL_KEY:
+		options->local_key = optarg;
+		break;
+	case OPT_ALLOW_INVALID_CERT:
+		options->allow_invalid_cert = true;
 		break;
 	case OPT_PRINT_REQUESTS:
 		options->print_requests = true;
@@ -261,6 +305,39 @@ set_target(struct options *options, const struct given *given, char *error)
 	return OPTIONS_RUN;
 }
 
+/* Which certificate of the local service will do, and what it is shown. */
+static enum options_result
+set_local_tls(struct options *options, const struct given *given, char *error)
+{
+	struct target *target = &options->target;
+	bool is_asked = given->local_https || options->allow_invalid_cert ||
+			options->local_ca != NULL ||
+			options->local_cert != NULL ||
+			options->local_key != NULL;
+
+	if (options->kind != NULL && (is_asked || target->is_tls))
+		return bad(error,
+		    "a tls tunnel is closed to us: the visitor and the local "
+		    "service speak TLS with each other, so neither https:// "
+		    "nor --local-... has a meaning with it");
+	if (given->local_https && strncasecmp(given->target, "http:", 5) == 0)
+		return bad(error,
+		    "TARGET \"%s\": with --local-https it is https://",
+		    given->target);
+	target->is_tls |= given->local_https;
+	if (is_asked && !target->is_tls)
+		return bad(error, "--local-ca, --local-cert, --local-key and "
+				  "--allow-invalid-cert need a TARGET with "
+				  "https://, or --local-https");
+	if ((options->local_cert == NULL) != (options->local_key == NULL))
+		return bad(
+		    error, "--local-cert and --local-key need each other");
+	if (options->local_ca != NULL && options->allow_invalid_cert)
+		return bad(error, "--local-ca and --allow-invalid-cert "
+				  "contradict each other");
+	return OPTIONS_RUN;
+}
+
 static enum options_result
 set_host_header(struct options *options, const char *value, char *error)
 {
@@ -296,6 +373,35 @@ choose_server(const struct given *given, const struct config *config)
 	return NULL;
 }
 
+/* Which certificate of the server will do: what the command line says of that
+ * wins over the file as a whole. */
+static enum options_result
+set_trust(struct options *options, const struct given *given,
+    const struct config *config, char *error)
+{
+	bool is_given = given->ca != NULL || given->insecure;
+	const char *ca = is_given ? given->ca : config->ca;
+	bool insecure = is_given ? given->insecure : config->insecure;
+
+	if (is_given && !options->server.is_tls)
+		return bad(error, "--ca and --insecure need a server with "
+				  "https://");
+	if (ca != NULL && insecure)
+		return bad(error, "%s contradict each other",
+		    is_given ? "--ca and --insecure"
+			     : "ca and insecure in the configuration file");
+	if (!is_given && ca != NULL && ca[0] != '/')
+		return bad(error,
+		    "ca = \"%s\" in the configuration file: the path must "
+		    "begin with /",
+		    ca);
+	if (ca != NULL && strlen(ca) >= sizeof(options->ca))
+		return bad(error, "--ca: the path is too long");
+	strcpy(options->ca, ca != NULL ? ca : "");
+	options->insecure = insecure;
+	return OPTIONS_RUN;
+}
+
 static enum options_result
 set_server(struct options *options, const struct given *given, char *error)
 {
@@ -314,7 +420,7 @@ set_server(struct options *options, const struct given *given, char *error)
 		else if ((why = url_parse(&options->server, text)) != NULL)
 			bad(error, "server \"%s\": %s", text, why);
 		else
-			result = OPTIONS_RUN;
+			result = set_trust(options, given, &config, error);
 	}
 	config_fini(&config);
 	return result;
@@ -332,7 +438,8 @@ settle(struct options *options, const struct given *given, char *error)
 		    "it, hyphens, %d at most",
 		    given->name, LTP_NAME_MAX);
 	if (set_server(options, given, error) == OPTIONS_BAD ||
-	    set_target(options, given, error) == OPTIONS_BAD)
+	    set_target(options, given, error) == OPTIONS_BAD ||
+	    set_local_tls(options, given, error) == OPTIONS_BAD)
 		return OPTIONS_BAD;
 	if (options->kind != NULL &&
 	    (options->print_requests || given->host_header != NULL))

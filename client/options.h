@@ -5,6 +5,7 @@
 #ifndef LT_CLIENT_OPTIONS_H
 #define LT_CLIENT_OPTIONS_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -15,7 +16,14 @@
 
 struct options {
 	struct url server;
+	char ca[PATH_MAX]; /* whom to trust about the server; "": the system's
+			      roots */
+	bool insecure;	   /* any certificate of the server will do */
 	struct target target;
+	const char *local_ca; /* the same for the local service; NULL */
+	bool allow_invalid_cert;
+	const char *local_cert; /* shown if it asks; NULL */
+	const char *local_key;
 	char name[LTP_NAME_MAX + 1]; /* -s; "" if none was asked for */
 	const char *kind;	     /* "tls"; NULL: http. Static */
 	bool fallback;		     /* another name will do */

@@ -44,9 +44,9 @@ LIST_HEAD(member_list, member);
 struct pool {
 	LIST_ENTRY(pool) entry; /* in the client */
 	struct client *client;
-	struct net_addr backend;
-	char *hello; /* the proxy request */
-	size_t hello_len;
+	struct proxy_to to; /* with the proxy request */
+	char *hello;
+	char *sni;
 	struct member_list spare; /* connecting or idle */
 	size_t spare_n;
 	struct member_list joined;
@@ -99,6 +99,7 @@ pool_free(struct pool *pool)
 	LIST_REMOVE(pool, entry);
 	evtimer_del(&pool->timer);
 	free(pool->hello);
+	free(pool->sni);
 	free(pool);
 }
 
@@ -231,8 +232,7 @@ open_one(struct pool *pool)
 		return false;
 	member->pool = pool;
 	member->started_ms = clock_ms();
-	member->proxy = proxy_start(pool->client, &pool->backend, pool->hello,
-	    pool->hello_len, &ops, member);
+	member->proxy = proxy_start(pool->client, &pool->to, &ops, member);
 	if (member->proxy == NULL) {
 		free(member);
 		return false;
@@ -303,13 +303,20 @@ pool_new(struct client *client, const struct pool_session *session,
 
 	if (pool == NULL)
 		return NULL;
-	pool->hello = ltp_format(&hello, &pool->hello_len);
-	if (pool->hello == NULL) {
+	if (session->sni != NULL)
+		pool->sni = strdup(session->sni);
+	pool->hello = ltp_format(&hello, &pool->to.hello_len);
+	if (pool->hello == NULL ||
+	    (session->sni != NULL && pool->sni == NULL)) {
+		free(pool->hello);
+		free(pool->sni);
 		free(pool);
 		return NULL;
 	}
 	pool->client = client;
-	pool->backend = session->backend;
+	pool->to.addr = session->backend;
+	pool->to.hello = pool->hello;
+	pool->to.sni = pool->sni;
 	pool->target = clamp(concurrency);
 	LIST_INIT(&pool->spare);
 	LIST_INIT(&pool->joined);

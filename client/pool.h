@@ -22,6 +22,7 @@ struct pool_session {
 	const char *client;
 	const char *session;
 	const char *secret;
+	const char *sni;
 };
 
 /* A pool that fills itself. NULL if there is no memory. */

@@ -24,6 +24,7 @@
 #include "client/local.h"
 #include "client/options.h"
 #include "client/request.h"
+#include "client/trust.h"
 #include "common/clock.h"
 #include "common/drain.h"
 #include "common/http.h"
@@ -40,13 +41,13 @@
 #define ROOM_MS		   5000	 /* how long a visitor waits for descriptors */
 #define ROOM_STEP_MS	   50
 #define PEEK_MAX	   (LTP_FRAME_MAX + 4)
+#define WHY_MAX		   256
 
 struct proxy {
 	struct client *client;
 	const struct proxy_ops *ops;
 	void *arg;
-	const char *hello;
-	size_t hello_len;
+	const struct proxy_to *to;
 	struct dial *dial;	 /* CONNECT: to the server; LOCAL */
 	struct event event;	 /* IDLE, REFUSE; LOCAL: waiting for room */
 	uint64_t joined_ms;	 /* when the visitor came */
@@ -56,7 +57,7 @@ struct proxy {
 	struct relay *relay;	 /* JOINED */
 	struct request *request; /* JOINED, if somebody wants to look */
 	int error;		 /* REFUSE: why there is no local service */
-	char why[64];		 /* the same in words */
+	char why[WHY_MAX];	 /* the same in words */
 };
 
 static void
@@ -65,13 +66,18 @@ proxy_end(struct proxy *proxy, const char *why)
 	proxy->ops->ended(proxy->arg, why);
 }
 
-/* Watches the server's side; it is told of each change once. */
+/* Watches the server's side; it is told of each change once. What TLS has read
+ * from the socket already is told of by nobody. */
 static int
 watch(struct proxy *proxy, event_callback_fn fn, const struct timeval *timeout)
 {
 	event_assign(&proxy->event, proxy->client->base, proxy->stream.fd,
 	    EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, fn, proxy);
-	return event_add(&proxy->event, timeout);
+	if (event_add(&proxy->event, timeout) == -1)
+		return -1;
+	if (proxy->stream.tls != NULL)
+		event_active(&proxy->event, EV_READ, 0);
+	return 0;
 }
 
 /* --- what --verbose hears ----------------------------------------------------
@@ -125,7 +131,6 @@ refuse(struct proxy *proxy, const char *head, size_t len)
 		.why = proxy->why };
 	struct evbuffer *page = evbuffer_new();
 
-	event_del(&proxy->event);
 	if (page != NULL &&
 	    local_page(proxy->client, &failure, head, len, page) == 0)
 		drain_start(proxy->client->drains, &proxy->stream,
@@ -143,6 +148,7 @@ refuse_cb(int fd, short what, void *arg)
 	char buf[HTTP_HEAD_MAX];
 	struct http_head head;
 	ssize_t n = stream_peek(&proxy->stream, buf, sizeof(buf));
+	bool is_last = n == 0 || (what & (EV_TIMEOUT | EV_CLOSED)) != 0;
 
 	(void)fd;
 	if (n == -1 && errno != EAGAIN) {
@@ -151,9 +157,10 @@ refuse_cb(int fd, short what, void *arg)
 	}
 	if (n == -1)
 		n = 0;
-	if ((what & (EV_TIMEOUT | EV_CLOSED)) == 0 &&
+	if (!is_last &&
 	    (n == 0 || http_head(&head, buf, (size_t)n, NULL) == HTTP_MORE))
 		return;
+	event_del(&proxy->event);
 	refuse(proxy, buf, (size_t)n);
 }
 
@@ -178,7 +185,8 @@ start_refusal(struct proxy *proxy, const struct dial_result *to)
 	struct timeval timeout = clock_span(REFUSE_TIMEOUT_MS);
 
 	proxy->error = to->error;
-	snprintf(proxy->why, sizeof(proxy->why), "%s", to->why);
+	snprintf(proxy->why, sizeof(proxy->why), "%s%s", to->why,
+	    trust_local_hint(to->cert));
 	tell_end(proxy, proxy->why);
 	say_no_local(proxy->client, proxy->why);
 	/* A page would be no answer to a visitor who speaks TLS. */
@@ -201,6 +209,29 @@ inspect(void *arg, struct relay_view *view)
 	request_inspect(proxy->request, view);
 }
 
+/* True if the visitor has had no byte from a service with TLS that broke off:
+ * what that has against us, such as that it wants a certificate, it may say
+ * after the handshake only. */
+static bool
+is_unanswered(const struct proxy *proxy, enum relay_end end)
+{
+	return end == RELAY_END_RESET_B && proxy->local.tls != NULL &&
+	       relay_bytes(proxy->relay, RELAY_B_TO_A) == 0;
+}
+
+/* The head of the request is gone; the page has to do without. */
+static void
+refuse_late(struct proxy *proxy)
+{
+	const char *why = tls_why(proxy->local.tls);
+
+	proxy->error = EPROTO;
+	snprintf(proxy->why, sizeof(proxy->why), "it broke off%s%s%s",
+	    why[0] != '\0' ? " (" : "", why, why[0] != '\0' ? ")" : "");
+	say_no_local(proxy->client, proxy->why);
+	refuse(proxy, "", 0);
+}
+
 static void
 relay_done(void *arg, enum relay_end end)
 {
@@ -214,6 +245,10 @@ relay_done(void *arg, enum relay_end end)
 	struct proxy *proxy = arg;
 
 	tell_end(proxy, words[end]);
+	if (is_unanswered(proxy, end)) {
+		refuse_late(proxy);
+		return;
+	}
 	if (end == RELAY_END_RESET_A || end == RELAY_END_NO_MEMORY)
 		net_reset_on_close(proxy->local.fd);
 	if (end == RELAY_END_RESET_B || end == RELAY_END_NO_MEMORY)
@@ -272,8 +307,8 @@ local_cb(void *arg, const struct dial_result *to)
 	struct proxy *proxy = arg;
 
 	proxy->dial = NULL;
-	if (to->fd != -1) {
-		proxy->local.fd = to->fd;
+	if (to->stream.fd != -1) {
+		proxy->local = to->stream;
 		tell_joined(proxy, to);
 		if (join(proxy) == -1) {
 			tell_end(proxy, "out of memory");
@@ -338,8 +373,9 @@ idle_cb(int fd, short what, void *arg)
 	if (n == -1 && errno == EAGAIN)
 		return;
 	if (n <= 0) {
-		proxy_end(
-		    proxy, n == 0 ? "closed by the server" : strerror(errno));
+		proxy_end(proxy, n == 0 || errno == TLS_NOT_SHUT
+				     ? "closed by the server"
+				     : strerror(errno));
 		return;
 	}
 	switch (ltp_frame(buf, (size_t)n, &len)) {
@@ -363,24 +399,31 @@ connected_cb(void *arg, const struct dial_result *to)
 	struct proxy *proxy = arg;
 
 	proxy->dial = NULL;
-	if (to->fd == -1) {
+	if (to->stream.fd == -1) {
 		proxy_end(proxy, to->why);
 		return;
 	}
-	proxy->stream.fd = to->fd;
+	proxy->stream = to->stream;
+	if (!trust_is_ltp(&proxy->stream)) {
+		proxy_end(proxy, "the server does not speak LTP");
+		return;
+	}
 	net_user_timeout(proxy->stream.fd, USER_TIMEOUT_MS);
 	/* A new socket takes a few hundred bytes whole, or is dead. */
-	if (stream_write(&proxy->stream, proxy->hello, proxy->hello_len) !=
-		(ssize_t)proxy->hello_len ||
+	if (stream_write(&proxy->stream, proxy->to->hello,
+		proxy->to->hello_len) != (ssize_t)proxy->to->hello_len ||
 	    watch(proxy, idle_cb, NULL) == -1)
 		proxy_end(proxy, "the request could not be sent");
 }
 
 struct proxy *
-proxy_start(struct client *client, const struct net_addr *addr,
-    const char *hello, size_t len, const struct proxy_ops *ops, void *arg)
+proxy_start(struct client *client, const struct proxy_to *where,
+    const struct proxy_ops *ops, void *arg)
 {
-	struct dial_to to = { .addr = addr, .timeout_ms = CONNECT_TIMEOUT_MS };
+	struct dial_to to = { .addr = &where->addr,
+		.trust = client->server_trust,
+		.sni = where->sni,
+		.timeout_ms = CONNECT_TIMEOUT_MS };
 	struct proxy *proxy = calloc(1, sizeof(*proxy));
 
 	if (proxy == NULL)
@@ -388,8 +431,7 @@ proxy_start(struct client *client, const struct net_addr *addr,
 	proxy->client = client;
 	proxy->ops = ops;
 	proxy->arg = arg;
-	proxy->hello = hello;
-	proxy->hello_len = len;
+	proxy->to = where;
 	proxy->stream = proxy->local = (struct stream)STREAM_NONE;
 	proxy->dial = dial_start(client->base, &to, connected_cb, proxy);
 	if (proxy->dial == NULL) {

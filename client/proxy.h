@@ -10,8 +10,9 @@
 
 #include <stddef.h>
 
+#include "common/net.h"
+
 struct client;
-struct net_addr;
 struct proxy;
 
 struct proxy_ops {
@@ -23,10 +24,17 @@ struct proxy_ops {
 	void (*ended)(void *arg, const char *why);
 };
 
-/* Starts. `hello` is what is sent when it is connected, borrowed until then.
- * Never calls back before it returns. NULL if there is no memory. */
-struct proxy *proxy_start(struct client *, const struct net_addr *,
-    const char *hello, size_t len, const struct proxy_ops *, void *arg);
+/* Where it goes, and what is sent when it is connected; borrowed until then. */
+struct proxy_to {
+	struct net_addr addr;
+	const char *sni; /* with TLS; NULL: the host of the server */
+	const char *hello;
+	size_t hello_len;
+};
+
+/* Starts. Never calls back before it returns. NULL if there is no memory. */
+struct proxy *proxy_start(struct client *, const struct proxy_to *,
+    const struct proxy_ops *, void *arg);
 
 /* Closes it wherever it stands; NULL is fine. Sets the pointer to NULL. */
 void proxy_free(struct proxy **);

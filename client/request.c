@@ -47,7 +47,8 @@ struct request {
 bool
 request_is_wanted(const struct options *options)
 {
-	return options->print_requests || options->host_header[0] != '\0';
+	return options->print_requests || options->host_header[0] != '\0' ||
+	       options->target.is_tls;
 }
 
 struct request *
@@ -280,10 +281,21 @@ inspect_answers(struct request *request, struct relay_view *view)
 		view->opaque = RELAY_ALL;
 }
 
+/* Many servers just close after an answer, without close_notify. If its length
+ * says that it is complete, and no other is due, nothing can be missing. */
+static bool
+is_answered(const struct request *request)
+{
+	return !request->answers_opaque && request->n == 0;
+}
+
 void
 request_inspect(struct request *request, struct relay_view *view)
 {
-	if (view->dir == RELAY_A_TO_B)
+	if (view->is_cut)
+		view->is_whole =
+		    view->dir == RELAY_B_TO_A && is_answered(request);
+	else if (view->dir == RELAY_A_TO_B)
 		inspect_requests(request, view);
 	else
 		inspect_answers(request, view);

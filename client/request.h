@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * Looks at the requests of one joined connection as they pass: rewrites Host
- * and writes the request log. Only there if the user asked for one of the
- * two; without it the bytes pass unseen.
+ * Looks at the requests of one joined connection as they pass: rewrites Host,
+ * writes the request log, and knows of a local service with TLS that has just
+ * closed whether its answer was whole. Only there if one of the three is
+ * needed; without it the bytes pass unseen.
  *
  * User memory: about 4 KB a joined connection.
  */
@@ -16,7 +17,7 @@ struct relay;
 struct relay_view;
 struct request;
 
-/* True if the options ask for any of it. */
+/* True if the options make any of it needed. */
 bool request_is_wanted(const struct options *);
 
 /* Follows a relay in which A sends requests and B answers; the caller puts

@@ -37,7 +37,8 @@ int secrets_new_client(struct secret *);
 /* A name of our own making: 12 hex digits. -1 as above. */
 int secrets_new_name(char name[LTP_NAME_MAX + 1]);
 
-/* Opens and locks the file for a server ("host" or "host:port") and a name,
+/* Opens and locks the file for a server ("host", "host:port", or that behind
+ * "https:") and a name,
  * and reads it, if it holds anything, into the secret. SECRETS_OK: the caller
  * closes it, at its end. SECRETS_NONE: `why` says where and why. */
 enum secrets_result secrets_open(struct secrets **, const char *server,

@@ -12,7 +12,8 @@
 #include "client/url.h"
 
 #define NOT_A_TARGET                                                           \
-	"it must be PORT, HOST:PORT, http://HOST:PORT or unix:/PATH"
+	"it must be PORT, HOST:PORT, http://HOST:PORT, https://HOST:PORT or "  \
+	"unix:/PATH"
 #define HOST_CHARS                                                             \
 	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"    \
 	":%"
@@ -29,7 +30,7 @@ parse_unix(struct target *target, const char *path)
 }
 
 static const char *
-parse_http(struct target *target, const char *text)
+parse_url(struct target *target, const char *text)
 {
 	struct url url;
 
@@ -37,6 +38,7 @@ parse_http(struct target *target, const char *text)
 		return NOT_A_TARGET;
 	strcpy(target->host, url.host);
 	target->port = url.port;
+	target->is_tls = url.is_tls;
 	return NULL;
 }
 
@@ -46,11 +48,9 @@ target_parse(struct target *target, const char *text)
 	memset(target, 0, sizeof(*target));
 	if (strncmp(text, "unix:", 5) == 0)
 		return parse_unix(target, text + 5);
-	if (strncasecmp(text, "https://", 8) == 0)
-		return "a local service that speaks TLS (https://) is not "
-		       "yet supported by this release";
-	if (strncasecmp(text, "http://", 7) == 0)
-		return parse_http(target, text);
+	if (strncasecmp(text, "http://", 7) == 0 ||
+	    strncasecmp(text, "https://", 8) == 0)
+		return parse_url(target, text);
 	if (net_split(text, target->host, &target->port) == -1 ||
 	    target->port == 0 ||
 	    target->host[strspn(target->host, HOST_CHARS)] != '\0')
@@ -61,12 +61,12 @@ target_parse(struct target *target, const char *text)
 }
 
 static const char *
-host_and_port(
-    const struct target *target, bool with_port, char out[TARGET_TEXT_MAX])
+host_and_port(const struct target *target, const char *before, bool with_port,
+    char out[TARGET_TEXT_MAX])
 {
 	bool is_v6 = strchr(target->host, ':') != NULL;
-	int n =
-	    snprintf(out, TARGET_TEXT_MAX, is_v6 ? "[%s]" : "%s", target->host);
+	int n = snprintf(out, TARGET_TEXT_MAX, is_v6 ? "%s[%s]" : "%s%s",
+	    before, target->host);
 
 	if (with_port)
 		snprintf(out + n, TARGET_TEXT_MAX - (size_t)n, ":%u",
@@ -78,7 +78,8 @@ const char *
 target_text(const struct target *target, char out[TARGET_TEXT_MAX])
 {
 	if (target->path[0] == '\0')
-		return host_and_port(target, true, out);
+		return host_and_port(
+		    target, target->is_tls ? "https://" : "", true, out);
 	snprintf(out, TARGET_TEXT_MAX, "unix:%s", target->path);
 	return out;
 }
@@ -87,7 +88,8 @@ const char *
 target_host(const struct target *target, char out[TARGET_TEXT_MAX])
 {
 	if (target->path[0] == '\0')
-		return host_and_port(target, target->port != 80, out);
+		return host_and_port(target, "",
+		    target->port != (target->is_tls ? 443 : 80), out);
 	strcpy(out, "localhost");
 	return out;
 }

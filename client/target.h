@@ -6,6 +6,7 @@
 #ifndef LT_CLIENT_TARGET_H
 #define LT_CLIENT_TARGET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/net.h"
@@ -17,10 +18,12 @@ struct target {
 	char host[NET_HOST_MAX]; /* "" for a Unix socket */
 	uint16_t port;
 	char path[TARGET_PATH_MAX]; /* "" for TCP */
+	bool is_tls;
 };
 
-/* Reads PORT (of localhost), HOST:PORT, http://HOST[:PORT][/] or unix:/PATH.
- * NULL, or static text that says what is wrong with it. */
+/* Reads PORT (of localhost), HOST:PORT, http://HOST[:PORT][/], the same with
+ * https, or unix:/PATH. NULL, or static text that says what is wrong with it.
+ */
 const char *target_parse(struct target *, const char *text);
 
 /* The way people write it, as TARGET and in messages. Returns `out`. */

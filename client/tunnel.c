@@ -31,6 +31,7 @@
 #include "client/pool.h"
 #include "client/secrets.h"
 #include "common/clock.h"
+#include "common/hello.h"
 #include "common/log.h"
 #include "common/ltp.h"
 
@@ -58,11 +59,12 @@ struct tunnel {
 	struct secret secret;	     /* ask points in here */
 	char name[LTP_NAME_MAX + 1]; /* ask.name; "": any */
 	char own_name[LTP_NAME_MAX + 1];
-	char url[URL_MAX];	/* "" before it was up */
-	char last_why[URL_MAX]; /* what was said last */
-	uint64_t up_ms;		/* since when */
-	bool is_leaving;	/* the server said that it is */
-	bool is_down;		/* that was said */
+	char sni[HELLO_NAME_MAX]; /* ask.sni */
+	char url[URL_MAX];	  /* "" before it was up */
+	char last_why[URL_MAX];	  /* what was said last */
+	uint64_t up_ms;		  /* since when */
+	bool is_leaving;	  /* the server said that it is */
+	bool is_down;		  /* that was said */
 };
 
 /* --- ends ------------------------------------------------------------------
@@ -259,6 +261,10 @@ next_ended(struct tunnel *tunnel, const struct control_end *why)
 {
 	control_free(&tunnel->next);
 	evtimer_del(&tunnel->mute);
+	/* The name that the server said may be one it does not know any more.
+	 */
+	if (why->why == CONTROL_NO_SERVER)
+		tunnel->ask.sni = NULL;
 	if (why->why == CONTROL_REFUSED) {
 		refused(tunnel, why->code, why->text);
 	} else if (why->why == CONTROL_NO_SERVER && tunnel->url[0] == '\0') {
@@ -310,6 +316,17 @@ keep_secret(struct tunnel *tunnel, const struct ltp_message *reply)
 	if (secrets_save(tunnel->secrets, &tunnel->secret, why) == -1)
 		display_note(tunnel->display,
 		    "the secret of the tunnel cannot be kept: %s", why);
+}
+
+/* Remembers which name to send from now on. It goes into a ClientHello, and
+ * must be one. */
+static void
+keep_sni(struct tunnel *tunnel, const char *sni)
+{
+	tunnel->ask.sni = NULL;
+	if (sni == NULL || !hello_name(sni, strlen(sni), tunnel->sni))
+		return;
+	tunnel->ask.sni = tunnel->sni;
 }
 
 /* Takes the name that was given; says so if another was asked for. */
@@ -381,6 +398,7 @@ start_pool(struct tunnel *tunnel, int64_t concurrency)
 	if (control_has_ext(tunnel->up)) {
 		session.session = tunnel->ask.session;
 		session.secret = tunnel->ask.secret;
+		session.sni = tunnel->ask.sni;
 	}
 	pool_retire(&tunnel->pool);
 	tunnel->pool = pool_new(tunnel->client, &session, concurrency);
@@ -419,6 +437,7 @@ up_cb(void *arg, struct control *control, const struct ltp_message *reply)
 	take_name(tunnel, reply);
 	tell_session(tunnel, reply);
 	keep_secret(tunnel, reply);
+	keep_sni(tunnel, reply->sni);
 	control_free(&tunnel->up);
 	tunnel->up = control;
 	tunnel->next = NULL;
@@ -507,12 +526,15 @@ static void
 open_secrets(struct tunnel *tunnel)
 {
 	const struct options *options = tunnel->options;
-	char why[SECRETS_WHY_MAX];
+	char server[URL_AUTHORITY_MAX + 8], why[SECRETS_WHY_MAX];
 
 	if (options->name[0] == '\0')
 		return;
-	switch (secrets_open(&tunnel->secrets, options->server.authority,
-	    options->name, &tunnel->secret, why)) {
+	/* What was said in TLS is for whoever has the certificate. */
+	snprintf(server, sizeof(server), "%s%s",
+	    options->server.is_tls ? "https:" : "", options->server.authority);
+	switch (secrets_open(
+	    &tunnel->secrets, server, options->name, &tunnel->secret, why)) {
 	case SECRETS_OK:
 		if (tunnel->secret.session[0] != '\0')
 			tunnel->ask.session = tunnel->secret.session;

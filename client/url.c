@@ -9,7 +9,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define NOT_A_URL "it must be http://HOST or http://HOST:PORT"
+#define NOT_A_URL  "it must be http://HOST or https://HOST, or that and :PORT"
+#define PORT_HTTP  80
+#define PORT_HTTPS 443
 
 /* Reads "HOST", "HOST:PORT", "[IPv6]" or "[IPv6]:PORT". */
 static int
@@ -22,7 +24,7 @@ parse_authority(struct url *url, char *text)
 		return -1;
 	if (colon != NULL && strchr(colon, ']') == NULL)
 		return net_split(text, url->host, &url->port);
-	url->port = 80;
+	url->port = url->is_tls ? PORT_HTTPS : PORT_HTTP;
 	if (text[0] == '[') {
 		if (text[len - 1] != ']')
 			return -1;
@@ -58,9 +60,10 @@ url_parse(struct url *url, const char *text)
 	int n;
 
 	memset(url, 0, sizeof(*url));
-	if (strncasecmp(text, "https://", 8) == 0)
-		return "this release speaks http:// only";
-	if (strncasecmp(text, "http://", 7) == 0)
+	url->is_tls = strncasecmp(text, "https://", 8) == 0;
+	if (url->is_tls)
+		text += 8;
+	else if (strncasecmp(text, "http://", 7) == 0)
 		text += 7;
 	len = strcspn(text, "/");
 	if (len >= sizeof(authority) || text[len + strspn(text + len, "/")])
@@ -72,7 +75,7 @@ url_parse(struct url *url, const char *text)
 		return NOT_A_URL;
 	n = snprintf(url->authority, sizeof(url->authority),
 	    strchr(url->host, ':') != NULL ? "[%s]" : "%s", url->host);
-	if (url->port != 80)
+	if (url->port != (url->is_tls ? PORT_HTTPS : PORT_HTTP))
 		snprintf(url->authority + n, sizeof(url->authority) - (size_t)n,
 		    ":%u", (unsigned)url->port);
 	return NULL;

@@ -5,6 +5,7 @@
 #ifndef LT_CLIENT_URL_H
 #define LT_CLIENT_URL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/net.h"
@@ -16,12 +17,14 @@
 struct url {
 	char host[NET_HOST_MAX]; /* without brackets */
 	uint16_t port;
-	char authority[URL_AUTHORITY_MAX]; /* as in Host: no port if it is 80;
-					      lower case; no slash */
+	bool is_tls;
+	char authority[URL_AUTHORITY_MAX]; /* as in Host: no port if it is that
+					      of the scheme; lower case; no
+					      slash */
 };
 
-/* Reads http://HOST[:PORT][/] or HOST[:PORT]. NULL, or static text that says
- * what is wrong with it. */
+/* Reads http://HOST[:PORT][/], the same with https, or HOST[:PORT], which is
+ * http. NULL, or static text that says what is wrong with it. */
 const char *url_parse(struct url *, const char *text);
 
 #endif

@@ -124,17 +124,25 @@ tls_free(struct tls *t)
 
 /* --- what OpenSSL says --------------------------------------------------- */
 
+/* The peer's certificate has been looked at, and is no good. */
+static bool
+is_distrusted(const struct tls *t)
+{
+	return !SSL_is_server(t->ssl) &&
+	       SSL_get_verify_mode(t->ssl) != SSL_VERIFY_NONE &&
+	       SSL_get_verify_result(t->ssl) != X509_V_OK;
+}
+
 /* Why a call has failed, from the queue of errors or the certificate. */
 static const char *
 reason(const struct tls *t, int saved_errno)
 {
-	long verified = SSL_get_verify_result(t->ssl);
 	unsigned long error = ERR_peek_last_error();
 	const char *text;
 
-	if (verified != X509_V_OK && !SSL_is_server(t->ssl) &&
-	    SSL_get_verify_mode(t->ssl) != SSL_VERIFY_NONE)
-		return X509_verify_cert_error_string(verified);
+	if (is_distrusted(t))
+		return X509_verify_cert_error_string(
+		    SSL_get_verify_result(t->ssl));
 	if (error == 0)
 		return saved_errno == 0 ? "the connection was closed"
 					: strerrordesc_np(saved_errno);
@@ -200,9 +208,27 @@ tls_handshake(struct tls *t)
 	case SSL_ERROR_WANT_WRITE:
 		return TLS_WANT_WRITE;
 	}
-	fail(t, n);
+	n = fail(t, n);
 	tls_context_forget(t->context);
+	errno = n == 0 || n == TLS_NOT_SHUT ? ECONNRESET : n;
 	return TLS_BAD;
+}
+
+enum tls_cert
+tls_cert_fault(const struct tls *t)
+{
+	if (!is_distrusted(t))
+		return TLS_CERT_GOOD;
+	switch (SSL_get_verify_result(t->ssl)) {
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+	case X509_V_ERR_IP_ADDRESS_MISMATCH:
+		return TLS_CERT_NAME;
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return TLS_CERT_DATE;
+	default:
+		return TLS_CERT_UNKNOWN;
+	}
 }
 
 const char *

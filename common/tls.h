@@ -100,10 +100,21 @@ enum tls_result {
 	TLS_OK,
 	TLS_WANT_READ,	/* go on when the socket is readable, */
 	TLS_WANT_WRITE, /* or writable */
-	TLS_BAD,	/* tls_why() says why; an alert has been sent */
+	TLS_BAD,	/* tls_why() says why; an alert has been sent. errno:
+			   EPROTO, or that of a connection that broke off */
 };
 
 enum tls_result tls_handshake(struct tls *);
+
+/* What a handshake has failed for, if it was the peer's certificate. */
+enum tls_cert {
+	TLS_CERT_GOOD,	  /* it was not */
+	TLS_CERT_UNKNOWN, /* nobody who is trusted vouches for it */
+	TLS_CERT_NAME,	  /* it is not for that host */
+	TLS_CERT_DATE,	  /* it has expired, or is not valid yet */
+};
+
+enum tls_cert tls_cert_fault(const struct tls *);
 
 /* Why the handshake, a read or a write failed; printable, one line. */
 const char *tls_why(const struct tls *);

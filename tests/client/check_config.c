@@ -53,6 +53,8 @@ START_TEST(no_file_says_nothing)
 {
 	ck_assert_int_eq(config_read(&config, NULL, why, sizeof(why)), 0);
 	ck_assert_ptr_null(config.server);
+	ck_assert_ptr_null(config.ca);
+	ck_assert(!config.insecure);
 }
 END_TEST
 
@@ -69,6 +71,31 @@ START_TEST(a_later_file_wins)
 	write_file(file, "");
 	ck_assert_int_eq(config_read(&config, file, why, sizeof(why)), 0);
 	ck_assert_str_eq(config.server, "http://a");
+}
+END_TEST
+
+START_TEST(how_to_check_the_server)
+{
+	write_file(own, "server = https://a\nca = /a.pem\ninsecure = yes\n");
+	ck_assert_int_eq(config_read(&config, NULL, why, sizeof(why)), 0);
+	ck_assert_str_eq(config.ca, "/a.pem");
+	ck_assert(config.insecure);
+	config_fini(&config);
+	/* What is not said again stays. */
+	write_file(file, "ca = /b.pem\n");
+	ck_assert_int_eq(config_read(&config, file, why, sizeof(why)), 0);
+	ck_assert_str_eq(config.server, "https://a");
+	ck_assert_str_eq(config.ca, "/b.pem");
+	ck_assert(config.insecure);
+	config_fini(&config);
+	write_file(file, "insecure = no\n");
+	ck_assert_int_eq(config_read(&config, file, why, sizeof(why)), 0);
+	ck_assert_str_eq(config.ca, "/a.pem");
+	ck_assert(!config.insecure);
+	config_fini(&config);
+	write_file(file, "insecure = perhaps\n");
+	ck_assert_int_eq(config_read(&config, file, why, sizeof(why)), -1);
+	ck_assert_ptr_nonnull(strstr(why, "insecure"));
 }
 END_TEST
 
@@ -108,6 +135,7 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, no_file_says_nothing);
 	tcase_add_test(t, a_later_file_wins);
+	tcase_add_test(t, how_to_check_the_server);
 	tcase_add_test(t, faults_name_file_and_line);
 	tcase_add_test(t, a_file_that_is_named_must_exist);
 	suite_add_tcase(s, t);

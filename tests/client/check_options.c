@@ -103,6 +103,45 @@ START_TEST(targets)
 }
 END_TEST
 
+START_TEST(servers_with_tls)
+{
+	ck_assert_int_eq(read_line("-S https://x 5000"), OPTIONS_RUN);
+	ck_assert(options.server.is_tls && !options.insecure);
+	ck_assert_str_eq(options.ca, "");
+	ck_assert_int_eq(
+	    read_line("-S https://x --ca ca.pem 5000"), OPTIONS_RUN);
+	ck_assert_str_eq(options.ca, "ca.pem");
+	ck_assert_int_eq(
+	    read_line("-S https://x --insecure 5000"), OPTIONS_RUN);
+	ck_assert(options.insecure);
+}
+END_TEST
+
+START_TEST(local_services_with_tls)
+{
+	ck_assert_int_eq(
+	    read_line("-S x https://nas.lan --local-ca ca --local-cert c "
+		      "--local-key k --host-header rewrite"),
+	    OPTIONS_RUN);
+	ck_assert(options.target.is_tls && !options.server.is_tls);
+	ck_assert_uint_eq(options.target.port, 443);
+	ck_assert_str_eq(options.local_ca, "ca");
+	ck_assert_str_eq(options.local_cert, "c");
+	ck_assert_str_eq(options.local_key, "k");
+	ck_assert_str_eq(options.host_header, "nas.lan");
+	ck_assert_int_eq(
+	    read_line("-S x --local-https -l nas.lan 8443"), OPTIONS_RUN);
+	ck_assert(options.target.is_tls && !options.allow_invalid_cert);
+	ck_assert_str_eq(options.target.host, "nas.lan");
+	ck_assert_int_eq(
+	    read_line("-S x --local-https --allow-invalid-cert unix:/s"),
+	    OPTIONS_RUN);
+	ck_assert(options.target.is_tls && options.allow_invalid_cert);
+	ck_assert_int_eq(read_line("-S x tls 8443"), OPTIONS_RUN);
+	ck_assert(!options.target.is_tls);
+}
+END_TEST
+
 static const struct {
 	const char *line, *part;
 } bad[] = {
@@ -119,8 +158,20 @@ static const struct {
 	{ "-S x tcp 22", "tcp: not in this release" },
 	{ "-S x tls 22 --print-requests", "closed to us" },
 	{ "-S x tls 22 --host-header rewrite", "closed to us" },
-	{ "-S x https://localhost:1", "not yet supported" },
-	{ "-S https://x 5000", "http:// only" },
+	{ "-S x tls https://localhost:1", "a tls tunnel is closed" },
+	{ "-S x tls 22 --local-https", "a tls tunnel is closed" },
+	{ "-S x tls 22 --allow-invalid-cert", "a tls tunnel is closed" },
+	{ "-S x --local-https http://a:1", "it is https://" },
+	{ "-S x 22 --local-ca f", "need a TARGET with https://" },
+	{ "-S x 22 --allow-invalid-cert", "need a TARGET with https://" },
+	{ "-S x http://a:1 --local-cert f --local-key f",
+	    "need a TARGET with https://" },
+	{ "-S x https://a:1 --local-cert f", "need each other" },
+	{ "-S x https://a:1 --local-key f", "need each other" },
+	{ "-S x https://a:1 --local-ca f --allow-invalid-cert", "contradict" },
+	{ "-S x --ca f 5000", "need a server with https://" },
+	{ "-S http://x --insecure 5000", "need a server with https://" },
+	{ "-S https://x --insecure --ca f 5000", "contradict" },
 	{ "-S x -s -bad 5000", "-bad" },
 	{ "-S x -s a_b 5000", "a_b" },
 	{ "-S x --nonsense 5000", "--nonsense" },
@@ -152,6 +203,8 @@ END_TEST
 START_TEST(help_and_version)
 {
 	static const char *const words[] = { "--server", "--host", "--to",
+		"--ca", "--insecure", "--local-https", "--local-ca",
+		"--local-cert", "--local-key", "--allow-invalid-cert",
 		"--subdomain", "--name", "--fallback", "--port", "--local-host",
 		"--host-header", "--print-requests", "--json", "--no-reconnect",
 		"--quiet", "--verbose", "--version", "--help", "TARGET",
@@ -184,6 +237,8 @@ main(void)
 	tcase_add_test(tcase, server_of_the_environment);
 	tcase_add_test(tcase, no_server_names_all_ways);
 	tcase_add_test(tcase, targets);
+	tcase_add_test(tcase, servers_with_tls);
+	tcase_add_test(tcase, local_services_with_tls);
 	tcase_add_loop_test(tcase, bad_ones, 0, sizeof(bad) / sizeof(bad[0]));
 	tcase_add_test(tcase, empty_name);
 	tcase_add_test(tcase, help_and_version);
