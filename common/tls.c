@@ -405,10 +405,8 @@ prime(struct tls *t, struct bufferevent *bev)
 	bool has_memory = true;
 	ssize_t n;
 
-	evbuffer_unfreeze(in, 0);
 	while (has_memory && (n = tls_read(t, buf, sizeof(buf))) > 0)
 		has_memory = evbuffer_add(in, buf, (size_t)n) == 0;
-	evbuffer_freeze(in, 0);
 	return has_memory;
 }
 

@@ -321,7 +321,8 @@ use_ticket_key(const struct tls_ticket_key *key, unsigned char *iv,
 }
 
 /* 1: take it; 2: take it and send a new one; 0: no such key; -1: failed
- * (SSL_CTX_set_tlsext_ticket_key_evp_cb(3)). */
+ * (SSL_CTX_set_tlsext_ticket_key_evp_cb(3)). With TLS 1.3 clients use a ticket
+ * once only (RFC 8446, appendix C.4), so each is answered with another. */
 static int
 ticket_cb(SSL *ssl, unsigned char *name, unsigned char *iv,
     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int seals)
@@ -340,7 +341,8 @@ ticket_cb(SSL *ssl, unsigned char *name, unsigned char *iv,
 	}
 	if (!use_ticket_key(key, iv, cipher, mac, seals))
 		return -1;
-	return key == &c->tickets[0] ? 1 : 2;
+	return key == &c->tickets[0] && SSL_version(ssl) < TLS1_3_VERSION ? 1
+									  : 2;
 }
 
 static SSL_CTX *
@@ -407,8 +409,8 @@ new_session(SSL *ssl, SSL_SESSION *session)
 	struct tls_context *c = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 
 	SSL_SESSION_free(c->last);
-	c->last = session;
-	return 1;
+	c->last = SSL_SESSION_dup(session);
+	return 0;
 }
 
 static bool
@@ -513,9 +515,16 @@ bool
 tls_context_expect(struct tls_context *c, SSL *ssl, const char *host)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+	SSL_SESSION *session;
 
-	if (c->last != NULL && SSL_SESSION_is_resumable(c->last) == 1)
-		SSL_set_session(ssl, c->last);
+	/* A copy, since OpenSSL would use a ticket only once: so that nobody
+	 * can tell that two connections are from one client, which is no
+	 * secret here. Many are opened at once. */
+	if (c->last != NULL && SSL_SESSION_is_resumable(c->last) == 1) {
+		session = SSL_SESSION_dup(c->last);
+		SSL_set_session(ssl, session);
+		SSL_SESSION_free(session);
+	}
 	X509_VERIFY_PARAM_set_hostflags(
 	    param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	return is_literal(host)
