@@ -55,11 +55,12 @@ struct tls_server_setup {
 			       the first; or NULL */
 	const struct tls_ticket_key *tickets; /* the first seals, all open */
 	size_t tickets_n;		      /* 1 to TLS_TICKET_KEYS */
+	bool any_date; /* a certificate that is out of date is no error */
 };
 
 /*
  * For servers. The pair is chosen by server name: exact before wildcard, else
- * the default. NULL if a pair is unreadable, does not match, or has expired:
+ * the default. NULL if a pair is unreadable, does not match, or is out of date:
  * `why` names the file.
  */
 struct tls_context *tls_server_new(

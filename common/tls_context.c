@@ -172,7 +172,8 @@ is_out_of_date(const X509 *cert, const char *name, char why[TLS_WHY_MAX])
 
 /* The certificate and what follows it in the file, its chain. */
 static bool
-use_chain(SSL_CTX *ctx, BIO *bio, const char *name, char why[TLS_WHY_MAX])
+use_chain(SSL_CTX *ctx, BIO *bio, const char *name, bool any_date,
+    char why[TLS_WHY_MAX])
 {
 	X509 *cert = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
 	bool is_good;
@@ -182,7 +183,7 @@ use_chain(SSL_CTX *ctx, BIO *bio, const char *name, char why[TLS_WHY_MAX])
 		    error_text());
 		return false;
 	}
-	is_good = !is_out_of_date(cert, name, why);
+	is_good = any_date || !is_out_of_date(cert, name, why);
 	if (is_good && SSL_CTX_use_certificate(ctx, cert) != 1) {
 		say(why, "%s: the certificate cannot be used: %s", name,
 		    error_text());
@@ -230,7 +231,8 @@ use_key(
 }
 
 static bool
-use_pair(SSL_CTX *ctx, const struct tls_pair *pair, char why[TLS_WHY_MAX])
+use_pair(SSL_CTX *ctx, const struct tls_pair *pair, bool any_date,
+    char why[TLS_WHY_MAX])
 {
 	BIO *cert = BIO_new_mem_buf(pair->cert, (int)pair->cert_len);
 	BIO *key = BIO_new_mem_buf(pair->key, (int)pair->key_len);
@@ -240,8 +242,9 @@ use_pair(SSL_CTX *ctx, const struct tls_pair *pair, char why[TLS_WHY_MAX])
 	if (cert == NULL || key == NULL)
 		say(why, "out of memory");
 	else
-		is_good = use_chain(ctx, cert, pair->cert_name, why) &&
-			  use_key(ctx, key, pair, why);
+		is_good =
+		    use_chain(ctx, cert, pair->cert_name, any_date, why) &&
+		    use_key(ctx, key, pair, why);
 	BIO_free(cert);
 	BIO_free(key);
 	return is_good;
@@ -377,7 +380,8 @@ tls_server_new(const struct tls_server_setup *setup, char why[TLS_WHY_MAX])
 		return NULL;
 	for (size_t i = 0; i < setup->pairs_n; i++) {
 		ctx = add_server_ctx(c);
-		if (ctx == NULL || !use_pair(ctx, &setup->pairs[i], why)) {
+		if (ctx == NULL ||
+		    !use_pair(ctx, &setup->pairs[i], setup->any_date, why)) {
 			tls_context_free(c);
 			return NULL;
 		}

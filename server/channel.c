@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -139,7 +140,30 @@ is_sound(struct channel_msg *msg)
 		return is_text(claimed->name, sizeof(claimed->name)) &&
 		       is_text(claimed->label, sizeof(claimed->label));
 	default:
-		return msg->type >= CHANNEL_READY && msg->type <= CHANNEL_DRAIN;
+		return msg->type >= CHANNEL_READY && msg->type <= CHANNEL_CERTS;
+	}
+}
+
+bool
+channel_first(int fd, struct channel_msg *msg, int *msg_fd)
+{
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
+
+	for (;;) {
+		if (poll(&readable, 1, -1) == -1 && errno != EINTR)
+			return false;
+		switch (fdpass_recv(fd, msg, sizeof(*msg), msg_fd)) {
+		case FDPASS_AGAIN:
+			continue;
+		case FDPASS_OK:
+			if (is_sound(msg))
+				return true;
+			if (*msg_fd != -1)
+				close(*msg_fd);
+			return false;
+		default:
+			return false;
+		}
 	}
 }
 

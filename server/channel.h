@@ -7,6 +7,8 @@
  * learns that the other one is gone.
  *
  *      worker                          master
+ *                             <-       CERTS, first of all, if there are any;
+ *                                      and again when they change
  *        READY                ->
  *        CLAIM id             ->       look at the registry
  *                             <-       TAKEN, to the old owner if there is one
@@ -37,6 +39,7 @@ enum channel_type {
 	CHANNEL_UP,	   /* master: this tunnel has a live session */
 	CHANNEL_GONE,	   /* master: this tunnel is no more */
 	CHANNEL_DRAIN,	   /* master: accept nothing new, let joins end */
+	CHANNEL_CERTS,	   /* master: with the memfd of certs.h */
 };
 
 struct channel_claim {
@@ -99,6 +102,11 @@ struct channel_ops {
 
 /* The two ends, non-blocking and close-on-exec; -1 with errno. */
 int channel_pair(int fds[2]);
+
+/* Waits for the first message on an end that has no channel yet: the one thing
+ * here that blocks. False if there will be none, or it makes no sense; *msg_fd
+ * is -1 or the caller's. */
+bool channel_first(int fd, struct channel_msg *, int *msg_fd);
 
 /* Takes over `fd`. NULL if there is no memory. */
 struct channel *channel_new(

@@ -15,8 +15,10 @@
 
 #include "common/log.h"
 #include "common/stdfds.h"
+#include "common/tls.h"
 #include "server/config.h"
 #include "server/config_file.h"
+#include "server/keyring.h"
 #include "server/master.h"
 
 #define MAIN_CONFIG "/etc/localtunnel/ltserver.conf"
@@ -225,13 +227,24 @@ configure(struct config *config, int argc, char **argv, const char **path)
 	return test;
 }
 
-static void
-say_good(const char *file)
+/* The rest of -t: certificates are looked at, nothing is kept. Returns the exit
+ * code. */
+static int
+check(const struct config *config, const char *file)
 {
+	char why[TLS_WHY_MAX];
+	struct keyring *keyring = keyring_new(config, why);
+
+	if (keyring == NULL) {
+		fprintf(stderr, "ltserver: %s\n", why);
+		return EXIT_FAILURE;
+	}
+	keyring_free(keyring);
 	if (access(file, F_OK) == -1 && errno == ENOENT)
 		printf("%s: not there, defaults are used\n", file);
 	else
 		printf("%s: good\n", file);
+	return EXIT_SUCCESS;
 }
 
 /* libevent speaks of what it cannot do, such as wait for more descriptors. */
@@ -254,9 +267,9 @@ main(int argc, char **argv)
 		return 1;
 	config = config_new();
 	if (configure(config, argc, argv, &file)) {
-		say_good(file);
+		code = check(config, file);
 		config_free(config);
-		return 0;
+		return code;
 	}
 	/* What is wrong with the listeners is said on the terminal. */
 	log_open("ltserver", LOG_TO_STDERR, config->log_level);

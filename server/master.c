@@ -13,11 +13,13 @@
 #include "common/clock.h"
 #include "common/limit.h"
 #include "common/log.h"
+#include "common/tls.h"
 #include "server/channel.h"
 #include "server/claim.h"
 #include "server/config.h"
 #include "server/counters.h"
 #include "server/inbox.h"
+#include "server/keyring.h"
 #include "server/public.h"
 #include "server/registry.h"
 #include "server/worker.h"
@@ -48,7 +50,7 @@ struct place_row {
 	unsigned delay_s;    /* before the next attempt */
 };
 
-enum { SIG_TERM, SIG_INT, SIG_QUIT, SIG_CHLD, SIG_N };
+enum { SIG_TERM, SIG_INT, SIG_QUIT, SIG_CHLD, SIG_HUP, SIG_N };
 
 struct master {
 	const struct config *config;
@@ -58,6 +60,7 @@ struct master {
 	int listen_fds[CONFIG_LISTEN_MAX];
 	size_t listen_n;
 	struct public *public;
+	struct keyring *keyring;
 	struct registry *registry;
 	struct counters *counters;
 	struct inbox *inbox;
@@ -88,6 +91,26 @@ send_all(void *arg, const struct channel_msg *msg)
 
 	for (uint32_t i = 0; i < m->workers_n; i++)
 		send_one(m, i, msg);
+}
+
+/* The certificates, if there are any. */
+static void
+send_certs(struct place_row *p)
+{
+	static const struct channel_msg msg = { .type = CHANNEL_CERTS };
+	int fd = keyring_fd(p->master->keyring);
+
+	if (fd != -1 && p->channel != NULL)
+		channel_send(p->channel, &msg, fd);
+}
+
+static void
+certs_changed(void *arg)
+{
+	struct master *m = arg;
+
+	for (size_t i = 0; i < m->workers_n; i++)
+		send_certs(&m->workers[i]);
 }
 
 static void
@@ -141,6 +164,7 @@ forget(struct master *m)
 	for (int i = 0; i < SIG_N; i++)
 		event_free(m->signals[i]);
 	event_free(m->drain_limit);
+	keyring_free(m->keyring);
 	for (size_t i = 0; i < m->workers_n; i++) {
 		channel_free(m->workers[i].channel);
 		event_free(m->workers[i].timer);
@@ -223,6 +247,7 @@ spawn(struct place_row *p)
 	p->channel = channel_new(p->master->base, fds[0], &ops, p);
 	if (p->channel == NULL)
 		fatal("out of memory");
+	send_certs(p);
 }
 
 static void
@@ -357,6 +382,16 @@ stop_cb(evutil_socket_t fd, short what, void *arg)
 	stop_now(m);
 }
 
+static void
+hup_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *m = arg;
+
+	(void)fd;
+	(void)what;
+	keyring_reload(m->keyring);
+}
+
 /* Binds one listener; false if it was only tried for. */
 static bool
 bind_one(struct master *m, const struct config_listen *l)
@@ -389,9 +424,13 @@ struct master *
 master_new(const struct config *config)
 {
 	struct master *m = log_must_alloc(1, sizeof(*m));
+	char why[TLS_WHY_MAX];
 
 	limit_raise_fds();
 	m->config = config;
+	m->keyring = keyring_new(config, why);
+	if (m->keyring == NULL)
+		fatal("%s", why);
 	m->public = public_new(config);
 	for (size_t i = 0; i < config->listen_n; i++)
 		bind_one(m, &config->listen[i]);
@@ -425,8 +464,9 @@ start(struct master *m)
 	add_signal(m, SIG_INT, SIGINT, stop_cb);
 	add_signal(m, SIG_QUIT, SIGQUIT, stop_cb);
 	add_signal(m, SIG_CHLD, SIGCHLD, chld_cb);
+	add_signal(m, SIG_HUP, SIGHUP, hup_cb);
+	keyring_start(m->keyring, m->base, certs_changed, m);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
 	for (size_t i = 0; i < m->workers_n; i++) {
 		struct place_row *p = &m->workers[i];

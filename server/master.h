@@ -4,6 +4,7 @@
  * inboxes, forks the workers and replaces those that die, and answers their
  * claims. It reads not one byte from the network.
  *
+ * SIGHUP has the certificates read again.
  * SIGTERM drains: listeners are closed, joined connections may end in their
  * time. A second SIGTERM, SIGINT and SIGQUIT end everything at once.
  */

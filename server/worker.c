@@ -12,7 +12,9 @@
 #include "common/drain.h"
 #include "common/log.h"
 #include "common/relay.h"
+#include "common/tls.h"
 #include "server/arrival.h"
+#include "server/certs.h"
 #include "server/channel.h"
 #include "server/control.h"
 #include "server/deadline.h"
@@ -109,15 +111,72 @@ drain(struct worker *w, const char *why)
 	event_base_loopexit(w->base, &limit);
 }
 
+/* What new connections are made from, out of a memfd; NULL with `why`. */
+static struct tls_context *
+open_certs(const struct worker *w, int fd, char why[TLS_WHY_MAX])
+{
+	struct tls_context *tls;
+	const struct certs *certs;
+
+	if (fd == -1) {
+		snprintf(why, TLS_WHY_MAX, "they did not arrive");
+		return NULL;
+	}
+	if ((certs = certs_open(fd, why)) == NULL)
+		return NULL;
+	/* The master has looked at the dates. A worker that is started later,
+	 * when nobody has cared for a new one, must not fail for that. */
+	tls = certs_context(certs, w->config->domain, true, why);
+	certs_close(certs);
+	return tls;
+}
+
+/* Certificates from the master take the place of those before them, which
+ * connections that are made from them go on with; false if they are not
+ * good. */
+static bool
+take_certs(struct worker *w, int fd)
+{
+	char why[TLS_WHY_MAX];
+	struct tls_context *tls = open_certs(w, fd, why);
+
+	if (tls == NULL) {
+		log_error("cannot take certificates: %s", why);
+		return false;
+	}
+	log_debug("certificates taken");
+	tls_context_free(w->tls);
+	w->tls = tls;
+	return true;
+}
+
+/* They are the first that the master sends. */
+static void
+await_certs(struct worker *w, int channel_fd)
+{
+	struct channel_msg msg;
+	int fd;
+
+	if (!channel_first(channel_fd, &msg, &fd))
+		fatal("no word from the master");
+	if (msg.type != CHANNEL_CERTS || !take_certs(w, fd))
+		fatal("cannot start without certificates");
+	close(fd);
+}
+
 static void
 message(void *arg, const struct channel_msg *msg, int fd)
 {
 	struct worker *w = arg;
 	struct session *s;
 
+	if (msg->type == CHANNEL_CERTS)
+		(void)take_certs(w, fd);
 	if (fd != -1)
 		close(fd);
 	switch (msg->type) {
+	case CHANNEL_CERTS:
+		return;
 	case CHANNEL_CLAIMED:
 		control_claimed(w, msg->id, &msg->claimed);
 		return;
@@ -163,6 +222,8 @@ start_up(struct worker *w, const struct worker_start *start)
 	w->base = event_base_new();
 	if (w->base == NULL)
 		fatal("no event loop");
+	if (w->config->certificates.n > 0)
+		await_certs(w, start->channel_fd);
 	w->channel = channel_new(w->base, start->channel_fd, &channel_ops, w);
 	w->relays = relay_env_new(w->base, pipes, WORKER_PIPE_SIZE);
 	w->drains = drain_set_new(w->base, WORKER_DRAINS_MAX);
@@ -209,6 +270,7 @@ tear_down(struct worker *w)
 	drain_set_free(w->drains);
 	relay_env_free(w->relays);
 	channel_free(w->channel);
+	tls_context_free(w->tls);
 	event_base_free(w->base);
 	inbox_free(w->inbox);
 	counters_free(w->counters);

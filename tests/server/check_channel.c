@@ -154,6 +154,46 @@ START_TEST(messages_go_both_ways)
 }
 END_TEST
 
+/* Before there is a channel: the first message alone is taken. */
+START_TEST(first_message)
+{
+	struct channel_msg msg = { .type = CHANNEL_CERTS }, got;
+	int fd;
+
+	channel_send(a.channel, &msg, STDERR_FILENO);
+	msg.type = CHANNEL_DRAIN;
+	msg.id = 1;
+	channel_send(a.channel, &msg, -1);
+	ck_assert(channel_first(fds[1], &got, &fd));
+	ck_assert_uint_eq(got.type, CHANNEL_CERTS);
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	close(fd);
+	start(&b, fds[1]);
+	b.next_id = 1;
+	settle();
+	ck_assert_uint_eq(b.messages, 1);
+	ck_assert_uint_eq(b.last.type, CHANNEL_DRAIN);
+}
+END_TEST
+
+START_TEST(no_first_message)
+{
+	struct channel_msg msg = { .type = CHANNEL_CERTS + 1 }, got;
+	int fd;
+
+	channel_send(a.channel, &msg, STDERR_FILENO);
+	ck_assert(!channel_first(fds[1], &got, &fd));
+	ck_assert_int_eq(fdpass_send(fds[0], "short", 5, -1), FDPASS_OK);
+	ck_assert(!channel_first(fds[1], &got, &fd));
+	ck_assert_int_eq(fd, -1);
+	channel_free(a.channel);
+	a.channel = NULL;
+	ck_assert(!channel_first(fds[1], &got, &fd));
+	close(fds[1]);
+}
+END_TEST
+
 /* Far more than the socket takes, descriptors too, in order. */
 START_TEST(what_does_not_fit_waits)
 {
@@ -290,7 +330,7 @@ START_TEST(wrong_content_ends_it)
 	struct channel_msg msg = { 0 };
 
 	is_nonsense(&msg, sizeof(msg));
-	msg.type = CHANNEL_DRAIN + 1;
+	msg.type = CHANNEL_CERTS + 1;
 	is_nonsense(&msg, sizeof(msg));
 	msg.type = UINT32_MAX;
 	is_nonsense(&msg, sizeof(msg));
@@ -337,8 +377,8 @@ int
 main(void)
 {
 	const TTest *const tests[] = { pair_is_as_it_should_be,
-		messages_go_both_ways, what_does_not_fit_waits,
-		peer_that_does_not_read_is_dead,
+		messages_go_both_ways, first_message, no_first_message,
+		what_does_not_fit_waits, peer_that_does_not_read_is_dead,
 		end_of_file_comes_after_the_messages,
 		sending_to_the_dead_loses_no_message, callbacks_may_free,
 		wrong_form_ends_it, wrong_content_ends_it,

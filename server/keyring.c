@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: ISC */
+#define _GNU_SOURCE
+
+#include "server/keyring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "server/certs.h"
+#include "server/config.h"
+#include "server/pairs.h"
+
+#define KEYRING_RELOAD_MS 100 /* those who ask in a row are answered once */
+
+struct keyring {
+	const struct config *config;
+	int dir_fd; /* where relative paths start, also as a daemon */
+	int fd;	    /* -1: no certificates */
+	struct event *reload;
+	struct event *rotate;
+	keyring_changed_fn *changed;
+	void *arg;
+};
+
+static void
+make_ticket_key(struct tls_ticket_key *key)
+{
+	if (RAND_bytes(key->bytes, sizeof(key->bytes)) != 1)
+		fatal("no random bytes");
+}
+
+/* What is good becomes what workers are given. */
+static bool
+replace(struct keyring *k, const struct certs *c, char why[TLS_WHY_MAX])
+{
+	int fd = certs_seal(c);
+
+	if (fd == -1) {
+		snprintf(why, TLS_WHY_MAX, "cannot put certificates by: %s",
+		    strerror(errno));
+		return false;
+	}
+	if (k->fd != -1)
+		close(k->fd);
+	k->fd = fd;
+	return true;
+}
+
+/* True if connections can be made from it. */
+static bool
+check(const struct keyring *k, const struct certs *c, char why[TLS_WHY_MAX])
+{
+	struct tls_context *tls =
+	    certs_context(c, k->config->domain, false, why);
+
+	tls_context_free(tls);
+	return tls != NULL;
+}
+
+/* The ticket keys that there are, or the first one. */
+static bool
+find_tickets(
+    const struct keyring *k, struct certs *fresh, char why[TLS_WHY_MAX])
+{
+	const struct certs *old;
+
+	if (k->fd == -1) {
+		make_ticket_key(&fresh->tickets[0]);
+		fresh->tickets_n = 1;
+		return true;
+	}
+	if ((old = certs_open(k->fd, why)) == NULL)
+		return false;
+	memcpy(fresh->tickets, old->tickets, sizeof(fresh->tickets));
+	fresh->tickets_n = old->tickets_n;
+	certs_close(old);
+	return true;
+}
+
+/* Reads the files; the old ones stay if the new ones are not good. */
+static bool
+read_files(struct keyring *k, char why[TLS_WHY_MAX])
+{
+	struct certs fresh = { 0 };
+	bool is_good = find_tickets(k, &fresh, why) &&
+		       pairs_read(&fresh, k->config, k->dir_fd, why) &&
+		       check(k, &fresh, why) && replace(k, &fresh, why);
+
+	pairs_free(&fresh);
+	OPENSSL_cleanse(&fresh, sizeof(fresh));
+	return is_good;
+}
+
+/* Another ticket key in front, and the oldest goes once there are enough. */
+static bool
+rotate(struct keyring *k, char why[TLS_WHY_MAX])
+{
+	const struct certs *old = certs_open(k->fd, why);
+	struct certs fresh;
+	bool is_good;
+
+	if (old == NULL)
+		return false;
+	fresh = *old;
+	if (fresh.tickets_n < TLS_TICKET_KEYS)
+		fresh.tickets_n++;
+	memcpy(&fresh.tickets[1], &old->tickets[0],
+	    (fresh.tickets_n - 1) * sizeof(fresh.tickets[0]));
+	make_ticket_key(&fresh.tickets[0]);
+	is_good = replace(k, &fresh, why);
+	OPENSSL_cleanse(&fresh, sizeof(fresh));
+	certs_close(old);
+	return is_good;
+}
+
+struct keyring *
+keyring_new(const struct config *config, char why[TLS_WHY_MAX])
+{
+	struct keyring *k = log_must_alloc(1, sizeof(*k));
+
+	k->config = config;
+	k->fd = -1;
+	k->dir_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (k->dir_fd == -1)
+		k->dir_fd = AT_FDCWD;
+	if (config->certificates.n == 0 || read_files(k, why))
+		return k;
+	keyring_free(k);
+	return NULL;
+}
+
+void
+keyring_free(struct keyring *k)
+{
+	if (k == NULL)
+		return;
+	if (k->fd != -1)
+		close(k->fd);
+	if (k->dir_fd >= 0)
+		close(k->dir_fd);
+	if (k->reload != NULL)
+		event_free(k->reload);
+	if (k->rotate != NULL)
+		event_free(k->rotate);
+	free(k);
+}
+
+int
+keyring_fd(const struct keyring *k)
+{
+	return k->fd;
+}
+
+static void
+reload_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct keyring *k = arg;
+	char why[TLS_WHY_MAX];
+
+	(void)fd;
+	(void)what;
+	if (!read_files(k, why)) {
+		log_error("certificates stay as they were: %s", why);
+		return;
+	}
+	log_info("certificates read again");
+	k->changed(k->arg);
+}
+
+static void
+rotate_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct keyring *k = arg;
+	char why[TLS_WHY_MAX];
+
+	(void)fd;
+	(void)what;
+	if (!rotate(k, why)) {
+		log_error("the ticket key stays as it was: %s", why);
+		return;
+	}
+	log_debug("another ticket key");
+	k->changed(k->arg);
+}
+
+void
+keyring_start(struct keyring *k, struct event_base *base,
+    keyring_changed_fn *changed, void *arg)
+{
+	struct timeval tv = { .tv_sec = k->config->ticket_rotation };
+
+	k->changed = changed;
+	k->arg = arg;
+	if (k->fd == -1)
+		return;
+	k->reload = evtimer_new(base, reload_cb, k);
+	k->rotate = event_new(base, -1, EV_PERSIST, rotate_cb, k);
+	if (k->reload == NULL || k->rotate == NULL ||
+	    event_add(k->rotate, &tv) == -1)
+		fatal("out of memory");
+}
+
+void
+keyring_reload(struct keyring *k)
+{
+	struct timeval tv = clock_span(KEYRING_RELOAD_MS);
+
+	if (k->reload == NULL)
+		log_info("asked to read certificates again: there are none");
+	else if (!evtimer_pending(k->reload, NULL))
+		evtimer_add(k->reload, &tv);
+}

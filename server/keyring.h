@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What the master holds for TLS: certificates and keys as they were last read,
+ * and the keys for session tickets, together in one sealed memfd that each
+ * worker is given. It is made anew, never changed: when the files are read
+ * again, and when it is time for another ticket key. Ticket keys outlive the
+ * reading of files.
+ */
+#ifndef LT_SERVER_KEYRING_H
+#define LT_SERVER_KEYRING_H
+
+#include <stdbool.h>
+
+#include "common/tls.h"
+
+struct config;
+struct event_base;
+struct keyring;
+
+typedef void keyring_changed_fn(void *arg);
+
+/* Reads and checks; the configuration is borrowed. NULL with `why`, which names
+ * the file. Without certificates in the settings it is empty. */
+struct keyring *keyring_new(const struct config *, char why[TLS_WHY_MAX]);
+
+/* Wipes; NULL is fine. */
+void keyring_free(struct keyring *);
+
+/* The sealed memfd for certs_open(), still the keyring's; -1 if empty. */
+int keyring_fd(const struct keyring *);
+
+/* Begins to change ticket keys in their time. `changed` is called whenever
+ * there is another memfd. Fatal without memory. */
+void keyring_start(
+    struct keyring *, struct event_base *, keyring_changed_fn *, void *arg);
+
+/* Has the files read again in a moment, once for all who ask until then. If
+ * they are not good the old ones stay, and the log says why. */
+void keyring_reload(struct keyring *);
+
+#endif
