@@ -111,6 +111,7 @@ counters_worker_gone(struct counters *c, size_t slot)
 	counter_set(&w->ready, 0);
 	counter_set(&w->sessions, 0);
 	counter_set(&w->half_made, 0);
+	counter_set(&w->handshaking, 0);
 	counter_set(&w->parked, 0);
 	counter_set(&w->queued, 0);
 	counter_set(&w->idle, 0);
