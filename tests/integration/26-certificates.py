@@ -10,6 +10,7 @@ import shutil
 import signal
 import ssl
 import subprocess
+import time
 
 import ca
 import lt
@@ -228,6 +229,59 @@ session = session_of()
 lt.wait_until(lambda: not is_resumed(session), what="the ticket is too old")
 fresh = session_of()
 assert fresh.has_ticket
+
+rotating.stop()
+
+# --- a certificate that nobody renews ---------------------------------------
+
+
+def short_lived(seconds):
+    """A pair that expires so soon."""
+    base = f"{lt.tmp}/short"
+    text("short.index", "")
+    settings = text("short.cnf", f"""
+[ca]
+default_ca = short
+[short]
+database = {base}.index
+new_certs_dir = {lt.tmp}
+rand_serial = yes
+default_md = sha256
+policy = any
+[any]
+commonName = supplied
+""")
+    end = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + seconds))
+    for args in (["req", "-new", "-key", first.key, "-subj", "/CN=localhost",
+                  "-out", base + ".csr"],
+                 ["ca", "-batch", "-notext", "-config", settings,
+                  "-cert", authority.cert, "-keyfile", authority.key,
+                  "-enddate", end, "-in", base + ".csr",
+                  "-out", base + ".pem"]):
+        subprocess.run(["openssl", *args], check=True, capture_output=True)
+    return base + ".pem"
+
+
+# As long as it takes this machine to start a server with it.
+for seconds in 4, 16, 64:
+    short = short_lived(seconds)
+    if run("-t", *with_pair(short, first.key))[0] == 0:
+        install(short, first.key)
+        try:
+            lasting = lt.Server("-v", workers=1, options={
+                "tls-certificate": cert, "tls-key": key})
+            break
+        except AssertionError as e:
+            assert "has expired" in str(e), e
+lt.wait_until(lambda: run("-t", *with_pair(short, first.key))[0] == 1,
+              seconds + lt.PATIENCE)
+# The server goes on with it, and so does a worker that is started now.
+lt.kill(lasting.workers()[0])
+lasting.wait_log(r"worker 1 died (?s:.*)worker 1 is ready")
+with TlsVisitor(lasting, "localhost", anybody) as visitor:
+    assert visitor.request("localhost", "/meta/version").status == 200
+lasting.signal(signal.SIGHUP)
+lasting.wait_log("stay as they were: .*cert.pem: the certificate has expired")
 
 # --- in clear ---------------------------------------------------------------
 
