@@ -37,6 +37,8 @@ struct tls {
 	size_t ahead_len; /* from ahead_at on */
 	bool was_shut;	  /* close_notify has come */
 	int ended;	  /* -1: no; 0: close_notify; else errno */
+	int mute; /* errno of a write that the socket refused, or 0; what
+		     the peer has said before can still be read */
 };
 
 /* --- making -------------------------------------------------------------- */
@@ -361,8 +363,8 @@ tls_write(struct tls *t, const void *buf, size_t len)
 
 	if (len == 0)
 		return 0;
-	if (t->ended > 0 && t->ended != TLS_NOT_SHUT) {
-		errno = t->ended;
+	if (t->mute != 0 || (t->ended > 0 && t->ended != TLS_NOT_SHUT)) {
+		errno = t->mute != 0 ? t->mute : t->ended;
 		return -1;
 	}
 	ERR_clear_error();
@@ -370,6 +372,10 @@ tls_write(struct tls *t, const void *buf, size_t len)
 	n = SSL_write(t->ssl, buf, len > INT_MAX ? INT_MAX : (int)len);
 	if (n > 0)
 		return n;
+	if (SSL_get_error(t->ssl, n) == SSL_ERROR_SYSCALL && errno != 0) {
+		t->mute = errno;
+		return -1;
+	}
 	errno = fail(t, n);
 	if (errno == 0 || errno == TLS_NOT_SHUT)
 		errno = EPIPE;
@@ -381,7 +387,7 @@ tls_shutdown(struct tls *t)
 {
 	int n;
 
-	if ((t->ended > 0 && t->ended != TLS_NOT_SHUT) ||
+	if (t->mute != 0 || (t->ended > 0 && t->ended != TLS_NOT_SHUT) ||
 	    !SSL_is_init_finished(t->ssl))
 		return 0;
 	ERR_clear_error();

@@ -135,7 +135,8 @@ bool tls_is_alpn(const struct tls *, const char *protocol);
  */
 ssize_t tls_read(struct tls *, void *buf, size_t len);
 
-/* As write(2); a part may be taken. After EAGAIN begin with the same bytes. */
+/* As write(2); a part may be taken. After EAGAIN begin with the same bytes.
+ * When the peer is gone what it has said before can still be read. */
 ssize_t tls_write(struct tls *, const void *buf, size_t len);
 
 /* As recv(2) with MSG_PEEK: up to `len` of the bytes to be read next, and as
