@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC
  *
- * The one table of options, from which getopt_long(3) and --help are fed.
- * Called by main only. Says nothing itself and never exits.
+ * The one table of options, from which getopt_long(3), --help and what is given
+ * are fed. Called by main only. Says nothing itself and never exits.
  */
 #include "client/options.h"
 
 #include <getopt.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -22,72 +23,77 @@ struct given {
 	const char *local_host;
 	const char *host_header;
 	const char *ca;
+	const char *local_ca;
+	const char *local_cert;
+	const char *local_key;
 	bool insecure;
 	bool local_https;
+	bool allow_invalid_cert;
+	bool fallback;
+	bool print_requests;
+	bool json;
+	bool no_reconnect;
+	bool quiet;
+	bool verbose;
+	bool version;
+	bool help;
 };
 
-enum { /* options without a letter */
-	OPT_FALLBACK = 256,
-	OPT_HOST_HEADER,
-	OPT_PRINT_REQUESTS,
-	OPT_JSON,
-	OPT_NO_RECONNECT,
-	OPT_CA,
-	OPT_INSECURE,
-	OPT_LOCAL_HTTPS,
-	OPT_LOCAL_CA,
-	OPT_LOCAL_CERT,
-	OPT_LOCAL_KEY,
-	OPT_ALLOW_INVALID_CERT,
-};
+#define AT(member) offsetof(struct given, member)
 
 struct row {
-	int id; /* the letter, or OPT_... */
+	int letter; /* 0: none */
 	const char *names[4];
-	const char *arg;  /* its name in --help; NULL: takes none */
-	const char *help; /* NULL: not listed */
+	const char *arg; /* its name in --help; NULL: takes none */
+	size_t at;	 /* of a text, or without arg of a bool, in given */
+	const char *help;
 };
 
 static const struct row rows[] = {
-	{ 'S', { "server", "host", "to" }, "URL",
+	{ 'S', { "server", "host", "to" }, "URL", AT(server),
 	    "tunnel server (else LT_SERVER, else the file)" },
-	{ OPT_CA, { "ca" }, "FILE",
-	    "trust these authorities about the server, not the system's" },
-	{ OPT_INSECURE, { "insecure" }, NULL,
-	    "take whatever certificate the server shows" },
-	{ 's', { "subdomain" }, "NAME", "ask for this name" },
-	{ 'n', { "name" }, "NAME", "the same" },
-	{ OPT_FALLBACK, { "fallback" }, NULL,
+	{ 0, { "ca" }, "FILE", AT(ca),
+	    "who may vouch for the server (else the system's)" },
+	{ 0, { "insecure" }, NULL, AT(insecure),
+	    "take any certificate of the server" },
+	{ 's', { "subdomain" }, "NAME", AT(name), "ask for this name" },
+	{ 'n', { "name" }, "NAME", AT(name), "the same" },
+	{ 0, { "fallback" }, NULL, AT(fallback),
 	    "take another name if that one is taken" },
-	{ 'p', { "port" }, "PORT", "the same as TARGET" },
-	{ 'l', { "local-host" }, "HOST",
+	{ 'p', { "port" }, "PORT", AT(target), "the same as TARGET" },
+	{ 'l', { "local-host" }, "HOST", AT(local_host),
 	    "connect to this host instead of localhost" },
-	{ OPT_LOCAL_HTTPS, { "local-https" }, NULL,
+	{ 0, { "local-https" }, NULL, AT(local_https),
 	    "the local service speaks TLS, as with https://" },
-	{ OPT_LOCAL_CA, { "local-ca" }, "FILE",
-	    "trust these authorities about the local service" },
-	{ OPT_LOCAL_CERT, { "local-cert" }, "FILE",
-	    "show this certificate to the local service, with --local-key" },
-	{ OPT_LOCAL_KEY, { "local-key" }, "FILE", "the key of that one" },
-	{ OPT_ALLOW_INVALID_CERT, { "allow-invalid-cert" }, NULL,
-	    "take whatever certificate the local service shows" },
-	{ OPT_HOST_HEADER, { "host-header" }, "VALUE",
+	{ 0, { "local-ca" }, "FILE", AT(local_ca),
+	    "who may vouch for the local service" },
+	{ 0, { "local-cert" }, "FILE", AT(local_cert),
+	    "shown to the local service, with --local-key" },
+	{ 0, { "local-key" }, "FILE", AT(local_key), "the key of that one" },
+	{ 0, { "allow-invalid-cert" }, NULL, AT(allow_invalid_cert),
+	    "take any certificate of the local service" },
+	{ 0, { "host-header" }, "VALUE", AT(host_header),
 	    "what Host becomes: rewrite (the host of TARGET) or a value" },
-	{ OPT_PRINT_REQUESTS, { "print-requests" }, NULL,
+	{ 0, { "print-requests" }, NULL, AT(print_requests),
 	    "show each request and its answer" },
-	{ OPT_JSON, { "json" }, NULL, "one JSON object for each event" },
-	{ OPT_NO_RECONNECT, { "no-reconnect" }, NULL,
+	{ 0, { "json" }, NULL, AT(json), "one JSON object for each event" },
+	{ 0, { "no-reconnect" }, NULL, AT(no_reconnect),
 	    "exit when the server is lost" },
-	{ 'c', { "config" }, "FILE", "read this configuration file too" },
-	{ 'q', { "quiet" }, NULL, "say nothing but the URL and errors" },
-	{ 'v', { "verbose" }, NULL, "say more" },
-	{ 'V', { "version" }, NULL, "print the version" },
-	{ 'h', { "help" }, NULL, "print this" },
+	{ 'c', { "config" }, "FILE", AT(config),
+	    "read this configuration file too" },
+	{ 'q', { "quiet" }, NULL, AT(quiet),
+	    "say nothing but the URL and errors" },
+	{ 'v', { "verbose" }, NULL, AT(verbose), "say more" },
+	{ 'V', { "version" }, NULL, AT(version), "print the version" },
+	{ 'h', { "help" }, NULL, AT(help), "print this" },
 };
 
 #define ROWS   (sizeof(rows) / sizeof(rows[0]))
 #define LONGS  (ROWS * 4 + 1)
 #define SHORTS (ROWS * 2 + 2)
+
+/* What getopt_long(3) says instead of a letter: this and the row's number. */
+#define NO_LETTER 256
 
 static void
 make_getopt(struct option longs[LONGS], char shorts[SHORTS])
@@ -97,8 +103,8 @@ make_getopt(struct option longs[LONGS], char shorts[SHORTS])
 
 	*shorts++ = ':'; /* tell a missing argument from an unknown option */
 	for (row = rows; row < rows + ROWS; row++) {
-		if (row->id < 256) {
-			*shorts++ = (char)row->id;
+		if (row->letter != 0) {
+			*shorts++ = (char)row->letter;
 			if (row->arg != NULL)
 				*shorts++ = ':';
 		}
@@ -106,7 +112,9 @@ make_getopt(struct option longs[LONGS], char shorts[SHORTS])
 			longs->name = row->names[i];
 			longs->has_arg = row->arg != NULL;
 			longs->flag = NULL;
-			longs->val = row->id;
+			longs->val = row->letter != 0
+					 ? row->letter
+					 : NO_LETTER + (int)(row - rows);
 			longs++;
 		}
 	}
@@ -127,8 +135,9 @@ options_help(FILE *out)
 	      "                           https://HOST:PORT or unix:/PATH\n",
 	    out);
 	for (row = rows; row < rows + ROWS; row++) {
-		n = row->id < 256 ? snprintf(left, sizeof(left), "-%c", row->id)
-				  : snprintf(left, sizeof(left), "   ");
+		n = row->letter != 0
+			? snprintf(left, sizeof(left), "-%c", row->letter)
+			: snprintf(left, sizeof(left), "   ");
 		for (i = 0; i < 4 && row->names[i] != NULL; i++)
 			n += snprintf(left + n, sizeof(left) - (size_t)n,
 			    n > 3 || n == 2 ? ", --%s" : " --%s",
@@ -166,74 +175,34 @@ set_once(const char **where, const char *value, const char *what, char *error)
 	return OPTIONS_RUN;
 }
 
+static const struct row *
+find_row(int id)
+{
+	const struct row *row = rows;
+
+	if (id >= NO_LETTER)
+		return &rows[id - NO_LETTER];
+	while (row->letter != id)
+		row++;
+	return row;
+}
+
 /* Takes one option of getopt. */
 static enum options_result
-take(struct options *options, struct given *given, int id, char *error)
+take(struct given *given, int id, char *error)
 {
-	switch (id) {
-	case 'S':
-		given->server = optarg;
-		break;
-	case 'c':
-		given->config = optarg;
-		break;
-	case 's':
-	case 'n':
-		given->name = optarg;
-		break;
-	case OPT_FALLBACK:
-		options->fallback = true;
-		break;
-	case 'p':
+	const struct row *row = find_row(id);
+	char *where = (char *)given + row->at;
+
+	if (row->at == AT(target))
 		return set_once(&given->target, optarg, "TARGET", error);
-	case 'l':
-		given->local_host = optarg;
-		break;
-	case OPT_HOST_HEADER:
-		given->host_header = optarg;
-		break;
-	case OPT_CA:
-		given->ca = optarg;
-		break;
-	case OPT_INSECURE:
-		given->insecure = true;
-		break;
-	case OPT_LOCAL_HTTPS:
-		given->local_https = true;
-		break;
-	case OPT_LOCAL_CA:
-		options->local_ca = optarg;
-		break;
-	case OPT_LOCAL_CERT:
-		options->local_cert = optarg;
-		break;
-	case OPT_LOCAL_KEY:
-		options->local_key = optarg;
-		break;
-	case OPT_ALLOW_INVALID_CERT:
-		options->allow_invalid_cert = true;
-		break;
-	case OPT_PRINT_REQUESTS:
-		options->print_requests = true;
-		break;
-	case OPT_JSON:
-		options->display.json = true;
-		break;
-	case OPT_NO_RECONNECT:
-		options->no_reconnect = true;
-		break;
-	case 'q':
-		options->display.quiet = true;
-		break;
-	case 'v':
-		options->display.verbose = true;
-		break;
-	case 'V':
+	if (row->arg != NULL)
+		*(const char **)where = optarg;
+	else
+		*(bool *)where = true;
+	if (given->version)
 		return OPTIONS_VERSION;
-	case 'h':
-		return OPTIONS_HELP;
-	}
-	return OPTIONS_RUN;
+	return given->help ? OPTIONS_HELP : OPTIONS_RUN;
 }
 
 /* Words of later releases, so that they are not taken for a TARGET. */
@@ -310,10 +279,9 @@ static enum options_result
 set_local_tls(struct options *options, const struct given *given, char *error)
 {
 	struct target *target = &options->target;
-	bool is_asked = given->local_https || options->allow_invalid_cert ||
-			options->local_ca != NULL ||
-			options->local_cert != NULL ||
-			options->local_key != NULL;
+	bool is_asked = given->local_https || given->allow_invalid_cert ||
+			given->local_ca != NULL || given->local_cert != NULL ||
+			given->local_key != NULL;
 
 	if (options->kind != NULL && (is_asked || target->is_tls))
 		return bad(error,
@@ -329,12 +297,16 @@ set_local_tls(struct options *options, const struct given *given, char *error)
 		return bad(error, "--local-ca, --local-cert, --local-key and "
 				  "--allow-invalid-cert need a TARGET with "
 				  "https://, or --local-https");
-	if ((options->local_cert == NULL) != (options->local_key == NULL))
+	if ((given->local_cert == NULL) != (given->local_key == NULL))
 		return bad(
 		    error, "--local-cert and --local-key need each other");
-	if (options->local_ca != NULL && options->allow_invalid_cert)
+	if (given->local_ca != NULL && given->allow_invalid_cert)
 		return bad(error, "--local-ca and --allow-invalid-cert "
 				  "contradict each other");
+	options->local_ca = given->local_ca;
+	options->local_cert = given->local_cert;
+	options->local_key = given->local_key;
+	options->allow_invalid_cert = given->allow_invalid_cert;
 	return OPTIONS_RUN;
 }
 
@@ -426,10 +398,22 @@ set_server(struct options *options, const struct given *given, char *error)
 	return result;
 }
 
+static void
+set_flags(struct options *options, const struct given *given)
+{
+	options->fallback = given->fallback;
+	options->no_reconnect = given->no_reconnect;
+	options->print_requests = given->print_requests;
+	options->display.json = given->json;
+	options->display.quiet = given->quiet;
+	options->display.verbose = given->verbose;
+}
+
 /* Understands what was given, once all is there. */
 static enum options_result
 settle(struct options *options, const struct given *given, char *error)
 {
+	set_flags(options, given);
 	if (given->name != NULL && given->name[0] == '\0')
 		return bad(error, "the name is empty");
 	if (given->name != NULL && !ltp_name(given->name, options->name))
@@ -472,7 +456,7 @@ options_read(struct options *options, int argc, char **argv,
 				   ? bad(error, "unknown option -%c", optopt)
 				   : bad(error, "unknown option %s",
 					 argv[optind - 1]);
-		result = take(options, &given, id, error);
+		result = take(&given, id, error);
 		if (result != OPTIONS_RUN)
 			return result;
 	}

@@ -323,10 +323,9 @@ keep_secret(struct tunnel *tunnel, const struct ltp_message *reply)
 static void
 keep_sni(struct tunnel *tunnel, const char *sni)
 {
-	tunnel->ask.sni = NULL;
-	if (sni == NULL || !hello_name(sni, strlen(sni), tunnel->sni))
-		return;
-	tunnel->ask.sni = tunnel->sni;
+	bool is_name = sni != NULL && hello_name(sni, strlen(sni), tunnel->sni);
+
+	tunnel->ask.sni = is_name ? tunnel->sni : NULL;
 }
 
 /* Takes the name that was given; says so if another was asked for. */

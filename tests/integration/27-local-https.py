@@ -62,6 +62,14 @@ over_unix = lt.Client(server, unix, "--local-https", "--local-ca",
 assert page_of(over_unix).json()["service"] == "unix"
 assert over_unix.stop() == 0
 
+# One that has made its certificate itself is trusted by that.
+lonely = ca.self_signed("127.0.0.1")
+service2 = secure(ca.server_context(lonely))
+client = tunnel(service2, "--local-ca", lonely.cert)
+assert page_of(client).status == 200
+assert client.stop() == 0
+service2.close()
+
 # Every kind of wrong certificate: a page that says what and where, and the
 # user is told too, but not for each visitor.
 for pair, args, text, hint in (

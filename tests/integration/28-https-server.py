@@ -254,6 +254,9 @@ def fails(server, *args, status=1, env=None):
 
 trusted = ("--ca", authority.cert)
 self_signed = ca.self_signed("localhost")
+server.context = context_of(self_signed)
+client = client_of(server, "--ca", self_signed.cert)
+assert client.stop() == 0
 for pair, args, text, hint in (
         (good, (), "not to be trusted (self-signed certificate in", "--ca"),
         (self_signed, (), "not to be trusted (self-signed certificate)",

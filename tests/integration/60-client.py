@@ -65,7 +65,7 @@ for words in ["start", "web"], ["diagnose"]:
 for target in ("", "x", "0", "70000", "-1", "5000x", "host:", ":x", "host:0",
                "a b:80", "unix:", "unix:relative", "unix:/" + "x" * 200,
                "http://127.0.0.1:1/x", "http://", "http://127.0.0.1:0",
-               "https://127.0.0.1:1"):
+               "https://", "https://127.0.0.1:1/x"):
     usage(*url, "--", target)
 for target in [], ["5000", "5001"], ["http"], ["tcp", "22"], ["tls"], \
         ["-p", "5000", "5001"], ["-l", "127.0.0.1", "127.0.0.1:5000"]:
