@@ -417,6 +417,69 @@ START_TEST(half_closed_visitor_has_its_answer)
 }
 END_TEST
 
+#define GET "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+/* What is said to a direction that ended as if somebody had cut it. */
+static bool
+is_whole(enum relay_dir dir)
+{
+	struct relay_view view = {
+		.dir = dir, .in = "", .is_eof = true, .is_cut = true
+	};
+
+	request_inspect(request, &view);
+	ck_assert_int_eq(view.next, RELAY_GO);
+	return view.is_whole;
+}
+
+/* Answers to one GET, or to a HEAD, and whether a service may end behind them
+ * without close_notify. */
+static const struct {
+	const char *ask, *answer;
+	bool is_whole;
+} cuts[] = {
+	{ GET, OK, true },
+	{ GET, "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", true },
+	{ GET, "HTTP/1.1 304 Same\r\nContent-Length: 9\r\n\r\n", true },
+	{ GET,
+	    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	    "2\r\nhi\r\n0\r\n\r\n",
+	    true },
+	{ GET, "HTTP/1.1 100 Continue\r\n\r\n" OK, true },
+	{ "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n",
+	    "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", true },
+	{ GET GET, OK OK, true },
+	{ GET GET, OK, false },
+	{ GET, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi", false },
+	{ GET,
+	    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	    "2\r\nhi\r\n",
+	    false },
+	{ GET, "HTTP/1.1 200 OK\r\n\r\nhi", false },
+	{ GET, "HTTP/1.1 200 OK\r\nContent-", false },
+	{ GET, "HTTP/1.1 100 Continue\r\n\r\n", false },
+	{ GET, "SSH-2.0-x\r\n", false },
+};
+
+START_TEST(ends_that_tls_does_not_confirm)
+{
+	options.print_requests = false;
+	options.target.is_tls = true;
+	ck_assert(request_is_wanted(&options));
+	start();
+	ck_assert(is_whole(RELAY_B_TO_A));
+	say(visitor, cuts[_i].ask);
+	expect(service, cuts[_i].ask);
+	ck_assert(!is_whole(RELAY_B_TO_A));
+	say(service, cuts[_i].answer);
+	expect(visitor, cuts[_i].answer);
+	ck_assert(is_whole(RELAY_B_TO_A) == cuts[_i].is_whole);
+	/* Of the visitor's own end nothing is known. */
+	ck_assert(!is_whole(RELAY_A_TO_B));
+	ck_assert(lseek(log_fd, 0, SEEK_END) == 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -441,6 +504,8 @@ main(void)
 	tcase_add_test(tcase, cut_answer_is_logged_at_the_end);
 	tcase_add_test(tcase, no_log_unless_asked_for);
 	tcase_add_test(tcase, half_closed_visitor_has_its_answer);
+	tcase_add_loop_test(tcase, ends_that_tls_does_not_confirm, 0,
+	    sizeof(cuts) / sizeof(cuts[0]));
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
