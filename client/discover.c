@@ -137,6 +137,10 @@ judge(struct discover_answer *answer, const struct parse *parse)
 
 	answer->is_ltserver = parse->server_len >= 9 &&
 			      strncmp(parse->server, "ltserver/", 9) == 0;
+	/* A port of an ltserver that is for TLS alone says so with 400. */
+	if (status == 400 && answer->is_ltserver)
+		return refuse(answer, true,
+		    "speaks TLS on that port: say https:// in its URL");
 	if (status != 200) {
 		/* 5xx: a proxy in front of a server that is not there. */
 		snprintf(answer->why, sizeof(answer->why),

@@ -96,6 +96,21 @@ START_TEST(bad_ones)
 }
 END_TEST
 
+START_TEST(ltserver_of_tls_alone)
+{
+	parse("HTTP/1.1 400 Bad Request\r\nServer: ltserver/1.0\r\n"
+	      "Content-Length: 0\r\n\r\n",
+	    false);
+	ck_assert(!answer.is_elsewhere && answer.is_permanent);
+	ck_assert_ptr_nonnull(strstr(answer.why, "https://"));
+	parse("HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n"
+	      "Content-Length: 0\r\n\r\n",
+	    false);
+	ck_assert(answer.is_permanent);
+	ck_assert_ptr_null(strstr(answer.why, "https://"));
+}
+END_TEST
+
 /* An ltserver that does not know the host is told from a web server. */
 START_TEST(ltserver_of_another_domain)
 {
@@ -142,6 +157,7 @@ main(void)
 	tcase_add_test(tcase, until_the_end_of_the_connection);
 	tcase_add_loop_test(tcase, bad_ones, 0, sizeof(bad) / sizeof(bad[0]));
 	tcase_add_test(tcase, ltserver_of_another_domain);
+	tcase_add_test(tcase, ltserver_of_tls_alone);
 	tcase_add_test(tcase, without_end);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

@@ -332,6 +332,44 @@ for path in "/nowhere.pem", good.key:
     log = fails(server, "--ca", path)
     assert f"ltclient: {path}: no certificates can be read" in log, log
 
+# --- with ltserver ----------------------------------------------------------
+
+pair = authority.issue("localhost", "demo.localhost")
+real = lt.Server(config='listen "127.0.0.1:0" { kinds = {"tls"} }\n'
+                 f"tls-certificate = {pair.cert}\ntls-key = {pair.key}\n",
+                 listen=(), wait=False)
+port = real.wait_log(r"listening on \S+:(\d+)\s").group(1)
+url = f"https://localhost:{port}"
+
+
+def visit(path="/"):
+    """The status that a visitor gets."""
+    with socket.create_connection(("127.0.0.1", port), lt.PATIENCE) as raw, \
+            authority.client_context().wrap_socket(
+                raw, server_hostname="demo.localhost") as conn:
+        conn.sendall(lt.request(f"demo.localhost:{port}", path,
+                                headers={"Connection": "close"}))
+        return int(conn.recv(1 << 16).split(b" ")[1])
+
+
+client = client_of(url, *trusted, name="demo")
+assert client.url == f"https://demo.localhost:{port}", client.url
+assert [visit(f"/{i}") for i in range(20)] == [200] * 20
+# Killed: it has its name back at once. Ended: the name is free at once.
+client.kill()
+client.start()
+assert visit() == 200
+for pid in real.workers():
+    lt.kill(pid)
+client.wait_log("reconnected")
+assert visit() == 200
+assert client.stop() == 0
+other = client_of(url, *trusted, name="demo")
+assert visit() == 200 and other.stop() == 0
+# In clear: told what to say.
+log = fails(f"http://localhost:{port}")
+assert f"localhost:{port} speaks TLS on that port: say https://" in log, log
+
 # --- something else ---------------------------------------------------------
 
 for alpn in (), ("http/1.1", "h2"):
