@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,11 +62,11 @@ say(char why[TLS_WHY_MAX], const char *fmt, ...)
 	va_end(args);
 }
 
-/* What OpenSSL has against a file. */
+/* What OpenSSL has against a file: its first word, which is the cause. */
 static const char *
 error_text(void)
 {
-	unsigned long error = ERR_peek_last_error();
+	unsigned long error = ERR_peek_error();
 	const char *text = ERR_reason_error_string(error);
 
 	if (ERR_SYSTEM_ERROR(error))
@@ -230,12 +231,20 @@ use_key(
 	return is_good;
 }
 
+/* Of an empty file there may be no text at all. */
+static BIO *
+text_bio(const char *text, size_t len)
+{
+	return BIO_new_mem_buf(
+	    len > 0 ? text : "", len > INT_MAX ? INT_MAX : (int)len);
+}
+
 static bool
 use_pair(SSL_CTX *ctx, const struct tls_pair *pair, bool any_date,
     char why[TLS_WHY_MAX])
 {
-	BIO *cert = BIO_new_mem_buf(pair->cert, (int)pair->cert_len);
-	BIO *key = BIO_new_mem_buf(pair->key, (int)pair->key_len);
+	BIO *cert = text_bio(pair->cert, pair->cert_len);
+	BIO *key = text_bio(pair->key, pair->key_len);
 	bool is_good = false;
 
 	ERR_clear_error();
