@@ -35,10 +35,11 @@ struct tls {
 	size_t ahead_size;
 	size_t ahead_at;
 	size_t ahead_len; /* from ahead_at on */
+	int read_end;	  /* -1: none; 0: close_notify; else errno */
+	int write_error;  /* 0: none; it does not end reading */
 	bool was_shut;	  /* close_notify has come */
-	int ended;	  /* -1: no; 0: close_notify; else errno */
-	int mute; /* errno of a write that the socket refused, or 0; what
-		     the peer has said before can still be read */
+	bool is_owing;	  /* a record is half out */
+	bool is_shut;	  /* nothing is left to do for tls_shutdown() */
 };
 
 /* --- making -------------------------------------------------------------- */
@@ -62,7 +63,7 @@ tls_new(struct tls_context *context, int fd)
 
 	if (t == NULL)
 		return NULL;
-	t->ended = -1;
+	t->read_end = -1;
 	t->why = "";
 	t->ssl = SSL_new(tls_context_ssl(context));
 	if (t->ssl == NULL || SSL_set_fd(t->ssl, fd) != 1) {
@@ -108,6 +109,17 @@ tls_connect_new(
 	return t;
 }
 
+/* Whoever looks again and again holds no memory while nothing comes. */
+static void
+drop_ahead(struct tls *t)
+{
+	if (t->ahead != NULL)
+		OPENSSL_cleanse(t->ahead, t->ahead_size);
+	free(t->ahead);
+	t->ahead = NULL;
+	t->ahead_size = t->ahead_at = 0;
+}
+
 void
 tls_free(struct tls *t)
 {
@@ -118,9 +130,7 @@ tls_free(struct tls *t)
 	SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
 	tls_context_free(t->context);
-	if (t->ahead != NULL)
-		OPENSSL_cleanse(t->ahead, t->ahead_size);
-	free(t->ahead);
+	drop_ahead(t);
 	free(t);
 }
 
@@ -152,40 +162,47 @@ reason(const struct tls *t, int saved_errno)
 	return text != NULL ? text : "TLS failed";
 }
 
-/* The connection is over: 0 with close_notify, else errno. */
-static void
-end(struct tls *t, int error, const char *why)
-{
-	t->ended = error;
-	t->why = why;
-}
-
-/*
- * What a call that gave `n` <= 0 means, as errno; the end of the connection
- * is remembered, since OpenSSL must not be asked again after an error.
- */
+/* What a call that gave `n` <= 0 means, as errno; 0 for close_notify. The first
+ * fault is the one that is told, since others follow from it. */
 static int
 fail(struct tls *t, int n)
 {
 	int saved_errno = errno;
+	int error = EPROTO;
+	const char *why;
 
 	switch (SSL_get_error(t->ssl, n)) {
 	case SSL_ERROR_WANT_READ:
 	case SSL_ERROR_WANT_WRITE:
 		return EAGAIN;
 	case SSL_ERROR_ZERO_RETURN:
-		end(t, t->was_shut ? 0 : TLS_NOT_SHUT,
-		    "the connection was closed");
-		return t->ended;
+		error = t->was_shut ? 0 : TLS_NOT_SHUT;
+		why = "the connection was closed";
+		break;
 	case SSL_ERROR_SYSCALL:
-		end(t, saved_errno == 0 ? TLS_NOT_SHUT : saved_errno,
-		    reason(t, saved_errno));
+		error = saved_errno == 0 ? TLS_NOT_SHUT : saved_errno;
+		why = reason(t, saved_errno);
 		break;
 	default:
-		end(t, EPROTO, reason(t, 0));
+		why = reason(t, 0);
 	}
+	if (t->why[0] == '\0')
+		t->why = why;
 	ERR_clear_error();
-	return t->ended;
+	return error;
+}
+
+/* The same for writing, where the peer's end is no answer. */
+static int
+fail_to_write(struct tls *t, int n)
+{
+	int error = fail(t, n);
+
+	if (error == 0 || error == TLS_NOT_SHUT)
+		error = EPIPE;
+	if (error != EAGAIN)
+		t->write_error = error;
+	return error;
 }
 
 const char *
@@ -211,8 +228,11 @@ tls_handshake(struct tls *t)
 		return TLS_WANT_WRITE;
 	}
 	n = fail(t, n);
+	if (n == 0 || n == TLS_NOT_SHUT)
+		n = ECONNRESET;
+	t->read_end = t->write_error = n;
 	tls_context_forget(t->context);
-	errno = n == 0 || n == TLS_NOT_SHUT ? ECONNRESET : n;
+	errno = n;
 	return TLS_BAD;
 }
 
@@ -264,19 +284,20 @@ tls_is_alpn(const struct tls *t, const char *protocol)
 static ssize_t
 decrypt(struct tls *t, void *buf, size_t len)
 {
-	int n;
+	int error = t->read_end, n;
 
-	if (t->ended == -1) {
+	if (error == -1) {
 		ERR_clear_error();
 		errno = 0;
 		n = SSL_read(t->ssl, buf, len > INT_MAX ? INT_MAX : (int)len);
 		if (n > 0)
 			return n;
-		errno = fail(t, n);
-		return errno == 0 ? 0 : -1;
+		error = fail(t, n);
+		if (error != EAGAIN)
+			t->read_end = error;
 	}
-	errno = t->ended;
-	return t->ended == 0 ? 0 : -1;
+	errno = error;
+	return error == 0 ? 0 : -1;
 }
 
 /* Takes what was peeked at; the buffer goes when it is empty. */
@@ -290,12 +311,8 @@ take_ahead(struct tls *t, void *buf, size_t len)
 	memcpy(buf, t->ahead + t->ahead_at, n);
 	t->ahead_at += n;
 	t->ahead_len -= n;
-	if (t->ahead_len > 0)
-		return n;
-	OPENSSL_cleanse(t->ahead, t->ahead_size);
-	free(t->ahead);
-	t->ahead = NULL;
-	t->ahead_size = t->ahead_at = 0;
+	if (t->ahead_len == 0)
+		drop_ahead(t);
 	return n;
 }
 
@@ -337,6 +354,7 @@ ssize_t
 tls_peek(struct tls *t, void *buf, size_t len)
 {
 	ssize_t n = 1;
+	int error;
 
 	while (t->ahead_len < len && n > 0) {
 		if (!grow(t, len)) {
@@ -348,12 +366,23 @@ tls_peek(struct tls *t, void *buf, size_t len)
 		if (n > 0)
 			t->ahead_len += (size_t)n;
 	}
-	if (t->ahead_len == 0)
+	if (t->ahead_len == 0) {
+		error = errno;
+		drop_ahead(t);
+		errno = error;
 		return n;
+	}
 	if (t->ahead_len < len)
 		len = t->ahead_len;
 	memcpy(buf, t->ahead + t->ahead_at, len);
 	return (ssize_t)len;
+}
+
+/* close_notify has been said, or a fatal alert; or it is on its way. */
+static bool
+is_shutting(const struct tls *t)
+{
+	return (SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN) != 0;
 }
 
 ssize_t
@@ -363,46 +392,42 @@ tls_write(struct tls *t, const void *buf, size_t len)
 
 	if (len == 0)
 		return 0;
-	if (t->mute != 0 || (t->ended > 0 && t->ended != TLS_NOT_SHUT)) {
-		errno = t->mute != 0 ? t->mute : t->ended;
+	if (t->write_error != 0 || is_shutting(t)) {
+		errno = t->write_error != 0 ? t->write_error : EPIPE;
 		return -1;
 	}
 	ERR_clear_error();
 	errno = 0;
 	n = SSL_write(t->ssl, buf, len > INT_MAX ? INT_MAX : (int)len);
-	if (n > 0)
-		return n;
-	if (SSL_get_error(t->ssl, n) == SSL_ERROR_SYSCALL && errno != 0) {
-		t->mute = errno;
-		return -1;
-	}
-	errno = fail(t, n);
-	if (errno == 0 || errno == TLS_NOT_SHUT)
-		errno = EPIPE;
-	return -1;
+	if (n <= 0)
+		errno = fail_to_write(t, n);
+	t->is_owing = n <= 0 && errno == EAGAIN;
+	return n > 0 ? n : -1;
 }
 
+/* OpenSSL is not asked twice: it would begin to read, and take what comes for
+ * a fault. */
 int
 tls_shutdown(struct tls *t)
 {
 	int n;
 
-	if (t->mute != 0 || (t->ended > 0 && t->ended != TLS_NOT_SHUT) ||
+	if (t->is_shut || t->is_owing || t->write_error != 0 ||
 	    !SSL_is_init_finished(t->ssl))
 		return 0;
 	ERR_clear_error();
 	errno = 0;
 	n = SSL_shutdown(t->ssl);
-	if (n >= 0)
-		return 0;
-	errno = fail(t, n);
-	return errno == EAGAIN ? -1 : 0;
+	if (n < 0)
+		errno = fail_to_write(t, n);
+	t->is_shut = n >= 0 || errno != EAGAIN;
+	return t->is_shut ? 0 : -1;
 }
 
 /* --- bufferevent --------------------------------------------------------- */
 
-/* What is here already goes into the input: no event will tell of it. The end
- * of the connection does not; the next read finds that. */
+/* What is here already, and no more, goes into the input: no event will tell
+ * of it. The end of the connection does not; the next read finds that. */
 static bool
 prime(struct tls *t, struct bufferevent *bev)
 {
@@ -411,7 +436,8 @@ prime(struct tls *t, struct bufferevent *bev)
 	bool has_memory = true;
 	ssize_t n;
 
-	while (has_memory && (n = tls_read(t, buf, sizeof(buf))) > 0)
+	while (has_memory && (t->ahead_len > 0 || SSL_has_pending(t->ssl)) &&
+	       (n = tls_read(t, buf, sizeof(buf))) > 0)
 		has_memory = evbuffer_add(in, buf, (size_t)n) == 0;
 	return has_memory;
 }

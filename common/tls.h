@@ -135,8 +135,8 @@ bool tls_is_alpn(const struct tls *, const char *protocol);
  */
 ssize_t tls_read(struct tls *, void *buf, size_t len);
 
-/* As write(2); a part may be taken. After EAGAIN begin with the same bytes.
- * When the peer is gone what it has said before can still be read. */
+/* As write(2); a part may be taken. After EAGAIN begin with the same bytes, and
+ * give no fewer. What goes wrong here does not end reading. */
 ssize_t tls_write(struct tls *, const void *buf, size_t len);
 
 /* As recv(2) with MSG_PEEK: up to `len` of the bytes to be read next, and as
@@ -144,7 +144,8 @@ ssize_t tls_write(struct tls *, const void *buf, size_t len);
 ssize_t tls_peek(struct tls *, void *buf, size_t len);
 
 /* Sends close_notify: no more will be written. What is not yet read can still
- * be. 0, or -1 with EAGAIN: again when the socket is writable. */
+ * be. 0, or -1 with EAGAIN: again when the socket is writable. If the last
+ * write said EAGAIN there is no place for it, and the peer is told nothing. */
 int tls_shutdown(struct tls *);
 
 /* A bufferevent for a connection whose handshake is done; what was peeked at
