@@ -26,14 +26,14 @@ START_TEST(rewrites)
 	script = to_capitals;
 	relay_inspect(relay, RELAY_A_TO_B);
 	start();
-	say(near_fd, "hello");
-	hear(far_fd, "HELLO");
-	say(far_fd, "unseen");
-	hear(near_fd, "unseen");
-	say(near_fd, "bye");
-	shutdown(near_fd, SHUT_WR);
-	hear(far_fd, "BYE");
-	hear_end(far_fd, 0);
+	say(&near, "hello");
+	hear(&far, "HELLO");
+	say(&far, "unseen");
+	hear(&near, "unseen");
+	say(&near, "bye");
+	shut(&near);
+	hear(&far, "BYE");
+	hear_end(&far, 0);
 }
 END_TEST
 
@@ -62,18 +62,18 @@ START_TEST(needs_more)
 	relay_inspect(relay, RELAY_A_TO_B);
 	start();
 	for (p = stream; *p != '\0'; p++) {
-		ck_assert_int_eq(write(near_fd, p, 1), 1);
+		ck_assert_int_eq(stream_write(&near, p, 1), 1);
 		settle_down();
 	}
-	hear(far_fd, "head\nabchead\nhello, worldhead\nhead\n");
-	say(near_fd, "12345" /* opaque */ "1\nx"
-		     "77");
-	hear(far_fd, "12345head\nx");
-	hear_nothing(far_fd);
+	hear(&far, "head\nabchead\nhello, worldhead\nhead\n");
+	say(&near, "12345" /* opaque */ "1\nx"
+		   "77");
+	hear(&far, "12345head\nx");
+	hear_nothing(&far);
 	ck_assert(!relay_is_empty(relay, RELAY_A_TO_B));
-	shutdown(near_fd, SHUT_WR);
-	hear(far_fd, "77"); /* never complete: as it is */
-	hear_end(far_fd, 0);
+	shut(&near);
+	hear(&far, "77"); /* never complete: as it is */
+	hear_end(&far, 0);
 }
 END_TEST
 
@@ -100,16 +100,16 @@ START_TEST(opaque_is_exact)
 	relay_inspect(relay, RELAY_A_TO_B);
 	start();
 	while (have < out_len) {
-		n = write(near_fd, in + sent, in_len - sent);
+		n = stream_write(&near, in + sent, in_len - sent);
 		sent += n > 0 ? (size_t)n : 0;
 		run_until(deadline);
-		n = read(far_fd, got + have, out_len - have);
+		n = stream_read(&far, got + have, out_len - have);
 		have += n > 0 ? (size_t)n : 0;
 	}
 	ck_assert(memcmp(got, want, out_len) == 0);
 	ck_assert_uint_eq(asked, 3);
-	say(near_fd, "2\nok");
-	hear(far_fd, "head\nok");
+	say(&near, "2\nok");
+	hear(&far, "head\nok");
 	free(in);
 	free(want);
 	free(got);
@@ -135,21 +135,21 @@ START_TEST(holds)
 	relay_inspect(relay, RELAY_A_TO_B);
 	start();
 	relay_resume(relay, RELAY_A_TO_B, RELAY_ALL); /* not held: nothing */
-	say(near_fd, "ab.1.2.c.d.e");
-	shutdown(near_fd, SHUT_WR);
-	hear(far_fd, "ab");
-	hear_nothing(far_fd);
-	say(far_fd, "other way");
-	hear(near_fd, "other way");
+	say(&near, "ab.1.2.c.d.e");
+	shut(&near);
+	hear(&far, "ab");
+	hear_nothing(&far);
+	say(&far, "other way");
+	hear(&near, "other way");
 	relay_resume(relay, RELAY_A_TO_B, 4);
-	hear(far_fd, "1.2.c");
-	hear_nothing(far_fd);
+	hear(&far, "1.2.c");
+	hear_nothing(&far);
 	relay_resume(relay, RELAY_A_TO_B, 0);
-	hear(far_fd, "d");
-	hear_nothing(far_fd);
+	hear(&far, "d");
+	hear_nothing(&far);
 	relay_resume(relay, RELAY_A_TO_B, RELAY_ALL);
-	hear(far_fd, "e");
-	hear_end(far_fd, 0);
+	hear(&far, "e");
+	hear_end(&far, 0);
 }
 END_TEST
 
@@ -160,12 +160,12 @@ START_TEST(reset_while_held)
 	script = hold_at_dot;
 	relay_inspect(relay, RELAY_A_TO_B);
 	start();
-	say(near_fd, "a.secret");
-	hear(far_fd, "a");
-	reset(&near_fd);
+	say(&near, "a.secret");
+	hear(&far, "a");
+	reset(&near);
 	expect_done(RELAY_END_RESET_A);
-	close_fd(&b_fd);
-	hear_end(far_fd, ECONNRESET);
+	stream_close(&b_side);
+	hear_end(&far, ECONNRESET);
 }
 END_TEST
 
@@ -191,16 +191,16 @@ START_TEST(shuts)
 	script = shut_at_dot;
 	relay_inspect(relay, RELAY_A_TO_B);
 	start();
-	say(near_fd, "this.x and no more");
-	hear(far_fd, "this.x");
-	hear_end(far_fd, 0);
-	say(near_fd, "unheard");
-	say(far_fd, "answer");
-	hear(near_fd, "answer");
+	say(&near, "this.x and no more");
+	hear(&far, "this.x");
+	hear_end(&far, 0);
+	say(&near, "unheard");
+	say(&far, "answer");
+	hear(&near, "answer");
 	ck_assert(!is_done);
 	ck_assert_uint_eq(asked, 1);
-	shutdown(far_fd, SHUT_WR);
-	hear_end(near_fd, 0);
+	shut(&far);
+	hear_end(&near, 0);
 	expect_done(RELAY_END_EOF);
 }
 END_TEST
@@ -218,10 +218,10 @@ START_TEST(ends)
 	script = end_at_once;
 	relay_inspect(relay, RELAY_B_TO_A);
 	start();
-	say(far_fd, "anything");
+	say(&far, "anything");
 	expect_done(RELAY_END_INSPECTOR);
-	hear_nothing(near_fd);
-	hear_nothing(far_fd);
+	hear_nothing(&near);
+	hear_nothing(&far);
 }
 END_TEST
 
@@ -243,9 +243,9 @@ START_TEST(last_word)
 	script = speaks_last;
 	relay_inspect(relay, RELAY_B_TO_A);
 	start();
-	shutdown(far_fd, SHUT_WR);
-	hear(near_fd, "no answer");
-	hear_end(near_fd, 0);
+	shut(&far);
+	hear(&near, "no answer");
+	hear_end(&near, 0);
 	ck_assert_uint_eq(asked, 1);
 }
 END_TEST
@@ -256,10 +256,10 @@ START_TEST(no_last_word)
 	script = speaks_last;
 	relay_inspect(relay, RELAY_B_TO_A);
 	start();
-	say(far_fd, "answer");
-	shutdown(far_fd, SHUT_WR);
-	hear(near_fd, "answer");
-	hear_end(near_fd, 0);
+	say(&far, "answer");
+	shut(&far);
+	hear(&near, "answer");
+	hear_end(&near, 0);
 	ck_assert_uint_eq(asked, 1);
 }
 END_TEST
@@ -283,12 +283,118 @@ START_TEST(resumed_by_the_other)
 	relay_inspect(relay, RELAY_A_TO_B);
 	relay_inspect(relay, RELAY_B_TO_A);
 	start();
-	say(near_fd, "x.frames");
-	hear(far_fd, "x");
-	hear_nothing(far_fd);
-	say(far_fd, "101");
-	hear(near_fd, "101");
-	hear(far_fd, "frames");
+	say(&near, "x.frames");
+	hear(&far, "x");
+	hear_nothing(&far);
+	say(&far, "101");
+	hear(&near, "101");
+	hear(&far, "frames");
+}
+END_TEST
+
+/* --- ends without close_notify ---------------------------------------------
+ */
+
+/* Lines pass, each with as many opaque bytes as it says; after a line the
+ * stream may end in any way. */
+static void
+whole_lines(struct relay_view *v)
+{
+	if (v->is_cut) {
+		ck_assert(v->is_eof);
+		ck_assert_uint_eq(v->len, 0);
+		v->is_whole = true;
+	} else {
+		by_lines(v);
+	}
+}
+
+static void
+open_lines(int kind)
+{
+	make(kind);
+	script = whole_lines;
+	relay_inspect(relay, RELAY_A_TO_B);
+	start();
+}
+
+/* Many programs just end: where nothing is missing that is no reset, and who
+ * did it still gets his answer. */
+START_TEST(cut_but_whole)
+{
+	open_lines(_i);
+	say(&near, "2\nok");
+	shutdown(near.fd, SHUT_WR);
+	hear(&far, "head\nok");
+	hear_end(&far, 0);
+	hear_nothing(&near);
+	say(&far, "answer");
+	hear(&near, "answer");
+	ck_assert(!is_done);
+	hang_up(&far);
+	hear_end(&near, 0);
+	expect_done(RELAY_END_EOF);
+}
+END_TEST
+
+/* A body of which some is missing. */
+START_TEST(cut_in_a_body)
+{
+	open_lines(_i);
+	say(&near, "5\nfour");
+	shutdown(near.fd, SHUT_WR);
+	hear(&far, "head\nfour");
+	expect_done(RELAY_END_RESET_A);
+	stream_close(&b_side);
+	hear_end(&far, ECONNRESET);
+}
+END_TEST
+
+/* A head of which some is missing: nobody has said that it may pass. */
+START_TEST(cut_in_a_head)
+{
+	open_lines(_i);
+	say(&near, "0\n12");
+	hear(&far, "head\n");
+	shutdown(near.fd, SHUT_WR);
+	expect_done(RELAY_END_RESET_A);
+	stream_close(&b_side);
+	hear_end(&far, ECONNRESET);
+}
+END_TEST
+
+/* The inspector itself knows that something is missing. */
+START_TEST(cut_and_not_whole)
+{
+	make(_i);
+	script = to_capitals;
+	relay_inspect(relay, RELAY_A_TO_B);
+	start();
+	say(&near, "hello");
+	shutdown(near.fd, SHUT_WR);
+	hear(&far, "HELLO");
+	expect_done(RELAY_END_RESET_A);
+	ck_assert_uint_eq(asked, 2);
+	stream_close(&b_side);
+	hear_end(&far, ECONNRESET);
+}
+END_TEST
+
+/* What is held is not known to be over; it is, once it is let go. */
+START_TEST(cut_while_held)
+{
+	make(_i);
+	script = hold_at_dot;
+	relay_inspect(relay, RELAY_A_TO_B);
+	start();
+	say(&near, "a.b");
+	hear(&far, "a");
+	shutdown(near.fd, SHUT_WR);
+	hear_nothing(&far);
+	ck_assert(!is_done);
+	relay_resume(relay, RELAY_A_TO_B, RELAY_ALL);
+	hear(&far, "b");
+	expect_done(RELAY_END_RESET_A);
 }
 END_TEST
 
@@ -310,10 +416,30 @@ inspector_case(void)
 	return tc;
 }
 
+/* Near has TLS, over TCP; far with it or without. */
+#define ADD_CUT(tc, fn)                                                        \
+	do {                                                                   \
+		tcase_add_loop_test(tc, fn, 5, 6);                             \
+		tcase_add_loop_test(tc, fn, 9, 10);                            \
+	} while (0)
+
+static TCase *
+cuts_case(void)
+{
+	TCase *tc = tcase_create("cuts");
+
+	ADD_CUT(tc, cut_but_whole);
+	ADD_CUT(tc, cut_in_a_body);
+	ADD_CUT(tc, cut_in_a_head);
+	ADD_CUT(tc, cut_and_not_whole);
+	ADD_CUT(tc, cut_while_held);
+	return tc;
+}
+
 int
 main(void)
 {
-	TCase *cases[] = { inspector_case() };
+	TCase *cases[] = { inspector_case(), cuts_case() };
 
-	return run_cases("flow", cases, 1);
+	return run_cases("flow", cases, 2);
 }

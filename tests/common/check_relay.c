@@ -12,12 +12,12 @@
 START_TEST(small)
 {
 	open_relay(_i);
-	say(near_fd, "hello");
-	hear(far_fd, "hello");
-	say(far_fd, "good day");
-	hear(near_fd, "good day");
-	say(near_fd, "x");
-	hear(far_fd, "x");
+	say(&near, "hello");
+	hear(&far, "hello");
+	say(&far, "good day");
+	hear(&near, "good day");
+	say(&near, "x");
+	hear(&far, "x");
 	ck_assert_uint_eq(relay_bytes(relay, RELAY_A_TO_B), 6);
 	ck_assert_uint_eq(relay_bytes(relay, RELAY_B_TO_A), 8);
 	ck_assert(relay_is_empty(relay, RELAY_A_TO_B));
@@ -31,17 +31,19 @@ START_TEST(bulk_both_ways)
 	struct flood up, down;
 
 	open_relay(_i);
-	up = (struct flood){ near_fd, far_fd, 0, 0, 32 * MIB + 5 };
-	down = (struct flood){ far_fd, near_fd, 0, 0, 32 * MIB + 7 };
-	while (up.got < up.len || down.got < down.len) {
+	up = (struct flood){ &near, &far, 0, 0, 32 * MIB + 5, false };
+	down = (struct flood){ &far, &near, 0, 0, 32 * MIB + 7, false };
+	while (up.got < up.len || down.got < down.len || !up.is_shut ||
+	       !down.is_shut) {
 		flood_send(&up);
 		flood_send(&down);
 		run_until(deadline);
+		ck_assert(is_spliced(_i) || relay_env_pipes(env) == 0);
 		flood_get(&up);
 		flood_get(&down);
 	}
-	hear_end(near_fd, 0);
-	hear_end(far_fd, 0);
+	hear_end(&near, 0);
+	hear_end(&far, 0);
 	expect_done(RELAY_END_EOF);
 }
 END_TEST
@@ -53,13 +55,13 @@ START_TEST(slow_reader)
 	struct flood s;
 
 	open_relay(_i);
-	s = (struct flood){ near_fd, far_fd, 0, 0, UINT64_MAX };
+	s = (struct flood){ &near, &far, 0, 0, UINT64_MAX, false };
 	stuff(&s);
 	ck_assert_uint_lt(s.sent, 3 * MIB);
 	ck_assert(!relay_is_empty(relay, RELAY_A_TO_B));
-	ck_assert_uint_eq(relay_env_pipes(env), _i & 2 ? 1 : 0);
-	say(far_fd, "unhurt"); /* the other direction */
-	hear(near_fd, "unhurt");
+	ck_assert_uint_eq(relay_env_pipes(env), is_spliced(_i) ? 1 : 0);
+	say(&far, "unhurt"); /* the other direction */
+	hear(&near, "unhurt");
 	while (s.got < s.sent) {
 		run_until(deadline);
 		flood_get(&s);
@@ -76,13 +78,13 @@ START_TEST(freed_when_stuck)
 	struct flood s;
 
 	open_relay(_i);
-	s = (struct flood){ near_fd, far_fd, 0, 0, UINT64_MAX };
+	s = (struct flood){ &near, &far, 0, 0, UINT64_MAX, false };
 	stuff(&s);
 	relay_free(relay);
 	relay = NULL;
 	ck_assert_uint_eq(relay_env_pipes(env), 0);
-	ck_assert_int_ne(fcntl(a_fd, F_GETFD), -1);
-	ck_assert_int_ne(fcntl(b_fd, F_GETFD), -1);
+	ck_assert_int_ne(fcntl(a_side.fd, F_GETFD), -1);
+	ck_assert_int_ne(fcntl(b_side.fd, F_GETFD), -1);
 	run();
 	ck_assert(!is_done);
 }
@@ -95,10 +97,10 @@ START_TEST(turns_are_limited)
 	int size = MIB;
 
 	open_relay(_i);
-	setsockopt(near_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	setsockopt(b_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(near.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(b_side.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	settle_down();
-	if (write(near_fd, pattern, len) != (ssize_t)len)
+	if (stream_write(&near, pattern, len) != (ssize_t)len)
 		return; /* this machine allows small buffers only */
 	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	ck_assert_uint_gt(relay_bytes(relay, RELAY_A_TO_B), 0);
@@ -123,10 +125,10 @@ START_TEST(idle)
 	struct event *timer;
 
 	open_relay(_i);
-	say(near_fd, "a");
-	hear(far_fd, "a");
-	say(far_fd, "b");
-	hear(near_fd, "b");
+	say(&near, "a");
+	hear(&far, "a");
+	say(&far, "b");
+	hear(&near, "b");
 	settle_down();
 	timer = event_new(base, -1, 0, wake_cb, NULL);
 	event_add(timer, &tv);
@@ -141,32 +143,32 @@ END_TEST
 START_TEST(half_close_a)
 {
 	open_relay(_i);
-	say(near_fd, "question");
-	shutdown(near_fd, SHUT_WR);
-	hear(far_fd, "question");
-	hear_end(far_fd, 0);
-	hear_nothing(near_fd);
-	say(far_fd, "answer");
-	hear(near_fd, "answer");
+	say(&near, "question");
+	shut(&near);
+	hear(&far, "question");
+	hear_end(&far, 0);
+	hear_nothing(&near);
+	say(&far, "answer");
+	hear(&near, "answer");
 	ck_assert(!is_done);
-	close_fd(&far_fd);
-	hear_end(near_fd, 0);
+	hang_up(&far);
+	hear_end(&near, 0);
 	expect_done(RELAY_END_EOF);
-	ck_assert_int_ne(fcntl(a_fd, F_GETFD), -1);
-	ck_assert_int_ne(fcntl(b_fd, F_GETFD), -1);
+	ck_assert_int_ne(fcntl(a_side.fd, F_GETFD), -1);
+	ck_assert_int_ne(fcntl(b_side.fd, F_GETFD), -1);
 }
 END_TEST
 
 START_TEST(half_close_b)
 {
 	open_relay(_i);
-	shutdown(far_fd, SHUT_WR);
-	hear_end(near_fd, 0);
-	say(near_fd, "still here");
-	hear(far_fd, "still here");
+	shut(&far);
+	hear_end(&near, 0);
+	say(&near, "still here");
+	hear(&far, "still here");
 	ck_assert(!is_done);
-	shutdown(near_fd, SHUT_WR);
-	hear_end(far_fd, 0);
+	shut(&near);
+	hear_end(&far, 0);
 	expect_done(RELAY_END_EOF);
 }
 END_TEST
@@ -178,17 +180,17 @@ START_TEST(end_when_stuck)
 	struct flood s;
 
 	open_relay(_i);
-	s = (struct flood){ near_fd, far_fd, 0, 0, UINT64_MAX };
+	s = (struct flood){ &near, &far, 0, 0, UINT64_MAX, false };
 	stuff(&s);
-	shutdown(near_fd, SHUT_WR);
-	shutdown(far_fd, SHUT_WR);
+	flood_end(&s);
+	shut(&far);
 	settle_down();
 	ck_assert(!is_done);
 	while (s.got < s.sent) {
 		run_until(deadline);
 		flood_get(&s);
 	}
-	hear_end(far_fd, 0);
+	hear_end(&far, 0);
 	expect_done(RELAY_END_EOF);
 }
 END_TEST
@@ -196,13 +198,13 @@ END_TEST
 START_TEST(both_ended_before_the_start)
 {
 	make(_i);
-	say(near_fd, "a");
-	say(far_fd, "b");
-	shutdown(near_fd, SHUT_WR);
-	shutdown(far_fd, SHUT_WR);
+	say(&near, "a");
+	say(&far, "b");
+	shut(&near);
+	shut(&far);
 	start();
-	hear(far_fd, "a");
-	hear(near_fd, "b");
+	hear(&far, "a");
+	hear(&near, "b");
 	expect_done(RELAY_END_EOF);
 }
 END_TEST
@@ -212,24 +214,24 @@ START_TEST(reset_right_after_bytes)
 {
 	open_relay(_i);
 	settle_down();
-	say(near_fd, "bye");
-	reset(&near_fd);
-	hear(far_fd, "bye");
+	say(&near, "bye");
+	reset(&near);
+	hear(&far, "bye");
 	expect_done(RELAY_END_RESET_A);
-	close_fd(&b_fd);
-	hear_end(far_fd, ECONNRESET);
+	stream_close(&b_side);
+	hear_end(&far, ECONNRESET);
 }
 END_TEST
 
 START_TEST(reset_by_b)
 {
 	open_relay(_i);
-	say(far_fd, "bye");
-	hear(near_fd, "bye");
-	reset(&far_fd);
+	say(&far, "bye");
+	hear(&near, "bye");
+	reset(&far);
 	expect_done(RELAY_END_RESET_B);
-	close_fd(&a_fd);
-	hear_end(near_fd, ECONNRESET);
+	stream_close(&a_side);
+	hear_end(&near, ECONNRESET);
 }
 END_TEST
 
@@ -238,10 +240,10 @@ START_TEST(both_reset)
 	struct flood s;
 
 	open_relay(_i);
-	s = (struct flood){ near_fd, far_fd, 0, 0, UINT64_MAX };
+	s = (struct flood){ &near, &far, 0, 0, UINT64_MAX, false };
 	stuff(&s);
-	reset(&near_fd);
-	reset(&far_fd);
+	reset(&near);
+	reset(&far);
 	expect_done(RELAY_END_RESET_B); /* the one that is written to */
 }
 END_TEST
@@ -254,14 +256,14 @@ START_TEST(reset_waits_for_bytes)
 	int queued;
 
 	open_relay(_i);
-	s = (struct flood){ near_fd, far_fd, 0, 0, UINT64_MAX };
+	s = (struct flood){ &near, &far, 0, 0, UINT64_MAX, false };
 	stuff(&s);
 	do { /* some more of it gets into the relay */
 		flood_get(&s);
 		run_until(deadline);
-		ck_assert_int_eq(ioctl(near_fd, SIOCOUTQ, &queued), 0);
+		ck_assert_int_eq(ioctl(near.fd, SIOCOUTQ, &queued), 0);
 	} while (queued > 0);
-	reset(&near_fd);
+	reset(&near);
 	settle_down();
 	ck_assert(!is_done);
 	while (s.got < s.sent) {
@@ -269,8 +271,8 @@ START_TEST(reset_waits_for_bytes)
 		flood_get(&s);
 	}
 	expect_done(RELAY_END_RESET_A);
-	close_fd(&b_fd);
-	hear_end(far_fd, ECONNRESET);
+	stream_close(&b_side);
+	hear_end(&far, ECONNRESET);
 }
 END_TEST
 
@@ -279,13 +281,118 @@ START_TEST(last_words)
 {
 	open_relay(_i);
 	settle_down();
-	say(far_fd, "refused");
-	shutdown(far_fd, SHUT_WR);
-	say(near_fd, "a long upload");
-	hear(near_fd, "refused");
-	hear_end(near_fd, 0);
-	reset(&far_fd);
+	say(&far, "refused");
+	shut(&far);
+	say(&near, "a long upload");
+	hear(&near, "refused");
+	hear_end(&near, 0);
+	reset(&far);
 	expect_done(RELAY_END_RESET_B);
+}
+END_TEST
+
+/* --- ends of TLS ---------------------------------------------------------- */
+
+/* close_notify is an end by itself, before the end of the stream and without
+ * it; each way by itself. */
+START_TEST(half_close_by_close_notify)
+{
+	struct stream *tls, *other;
+
+	open_relay(_i);
+	tls = near.tls != NULL ? &near : &far;
+	other = tls == &near ? &far : &near;
+	say(tls, "question");
+	ck_assert_int_eq(tls_shutdown(tls->tls), 0);
+	hear(other, "question");
+	hear_end(other, 0);
+	hear_nothing(tls);
+	say(other, "answer");
+	hear(tls, "answer");
+	ck_assert(!is_done);
+	hang_up(other);
+	hear_end(tls, 0);
+	expect_done(RELAY_END_EOF);
+}
+END_TEST
+
+/* Without it anybody may have ended the stream: so the other side is told, but
+ * hears first what came before. */
+START_TEST(cut)
+{
+	bool is_near;
+
+	open_relay(_i);
+	is_near = near.tls != NULL;
+	say(is_near ? &near : &far, "bye");
+	shutdown(is_near ? near.fd : far.fd, SHUT_WR);
+	hear(is_near ? &far : &near, "bye");
+	expect_done(is_near ? RELAY_END_RESET_A : RELAY_END_RESET_B);
+	stream_close(is_near ? &b_side : &a_side);
+	hear_end(is_near ? &far : &near, ECONNRESET);
+}
+END_TEST
+
+/* However slowly that is read. */
+START_TEST(cut_waits_for_bytes)
+{
+	uint64_t deadline = clock_ms() + WAIT_MS;
+	struct flood s;
+	bool is_near;
+
+	open_relay(_i);
+	is_near = near.tls != NULL;
+	s = is_near ? (struct flood){ &near, &far, 0, 0, UINT64_MAX, false }
+		    : (struct flood){ &far, &near, 0, 0, UINT64_MAX, false };
+	stuff(&s);
+	shutdown(s.from->fd, SHUT_WR); /* a record is half out, too */
+	settle_down();
+	ck_assert(!is_done);
+	while (s.got < s.sent) {
+		run_until(deadline);
+		flood_get(&s);
+	}
+	expect_done(is_near ? RELAY_END_RESET_A : RELAY_END_RESET_B);
+	stream_close(is_near ? &b_side : &a_side);
+	hear_end(s.to, ECONNRESET);
+}
+END_TEST
+
+/* Bytes that are no longer in the socket when the relay starts, so that no
+ * event tells of them: peeked at, or read together with others. */
+START_TEST(inside_at_the_start)
+{
+	struct stream *from, *to;
+	char buf[8];
+	int i;
+
+	make(_i);
+	from = near.tls != NULL ? &near : &far;
+	to = from == &near ? &far : &near;
+	for (i = 0; i < 100; i++)
+		say(from, "0123456789");
+	while (stream_peek(from == &near ? &a_side : &b_side, buf, 8) == -1)
+		;
+	start();
+	for (i = 0; i < 100; i++)
+		hear(to, "0123456789");
+	hear_nothing(to);
+}
+END_TEST
+
+/* Garbage is an end as well, and what came before it is delivered. */
+START_TEST(no_tls)
+{
+	static const char text[] = "GET / HTTP/1.1\r\n\r\n";
+	bool is_near;
+
+	open_relay(_i);
+	is_near = near.tls != NULL;
+	say(is_near ? &near : &far, "tls");
+	ck_assert_int_eq(write(is_near ? near.fd : far.fd, text, sizeof(text)),
+	    sizeof(text));
+	hear(is_near ? &far : &near, "tls");
+	expect_done(is_near ? RELAY_END_RESET_A : RELAY_END_RESET_B);
 }
 END_TEST
 
@@ -321,10 +428,23 @@ ends_case(void)
 	return tc;
 }
 
+static TCase *
+tls_case(void)
+{
+	TCase *tc = tcase_create("tls");
+
+	ADD_TLS(tc, half_close_by_close_notify);
+	ADD_TCP_TLS(tc, cut);
+	ADD_TCP_TLS(tc, cut_waits_for_bytes);
+	ADD_TLS(tc, inside_at_the_start);
+	ADD_TLS(tc, no_tls);
+	return tc;
+}
+
 int
 main(void)
 {
-	TCase *cases[] = { bytes_case(), ends_case() };
+	TCase *cases[] = { bytes_case(), ends_case(), tls_case() };
 
-	return run_cases("relay", cases, 2);
+	return run_cases("relay", cases, 3);
 }

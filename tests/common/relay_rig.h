@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
  * What the tests of the relay share: a relay between real sockets, of which
- * the test is the peer at both ends. Tests run up to four times: over Unix
- * and TCP sockets, with pipes and without.
+ * the test is the peer at both ends. Tests run once for each kind of relay:
+ * over Unix and TCP sockets, with pipes and without, in clear and with TLS on
+ * either side or on both.
  *
  *   near <--> A [relay] B <--> far
  */
@@ -18,7 +19,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,16 +30,20 @@
 #include "common/clock.h"
 #include "common/net.h"
 #include "common/stream.h"
+#include "tests/common/pair_rig.h"
+#include "tests/common/tls_rig.h"
 
 #define MIB	(1024 * 1024)
 #define PATTERN 1000003 /* a prime: no multiple of any buffer */
 #define WAIT_MS 20000	/* a test that waits longer has failed */
-#define KINDS	4
 
 static struct event_base *base;
 static struct relay_env *env;
 static struct relay *relay;
-static int near_fd, a_fd, b_fd, far_fd;
+static struct stream near = STREAM_NONE, a_side = STREAM_NONE;
+static struct stream b_side = STREAM_NONE, far = STREAM_NONE;
+static struct rig_cert ca, leaf;
+static struct tls_context *client, *server;
 static bool is_done;
 static enum relay_end how;
 static void (*script)(struct relay_view *);
@@ -47,43 +51,49 @@ static char *pattern;
 static uint64_t seen;  /* bytes an inspector was shown */
 static unsigned asked; /* how often */
 
-static inline void
-tcp_pair(int *one, int *two)
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET };
-	socklen_t len = sizeof(sin);
-	int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), size = 65536;
+/* What a test runs over; those with an odd number over TCP. */
+static const struct kind {
+	bool is_tcp;
+	bool has_pipes;
+	bool tls_a; /* near is a client who speaks TLS to A */
+	bool tls_b; /* far is a server that speaks it to B */
+} kinds[] = {
+	{ false, false, false, false },
+	{ true, false, false, false },
+	{ false, true, false, false },
+	{ true, true, false, false },
+	{ false, true, true, false },
+	{ true, true, true, false },
+	{ false, true, false, true },
+	{ true, true, false, true },
+	{ false, true, true, true },
+	{ true, true, true, true },
+};
 
-	/* Small buffers, which are inherited: full ones are soon made. */
-	setsockopt(l, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	setsockopt(l, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	ck_assert_int_eq(bind(l, (struct sockaddr *)&sin, sizeof(sin)), 0);
-	ck_assert_int_eq(listen(l, 1), 0);
-	ck_assert_int_eq(getsockname(l, (struct sockaddr *)&sin, &len), 0);
-	*one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	setsockopt(*one, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	setsockopt(*one, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	ck_assert_int_eq(connect(*one, (struct sockaddr *)&sin, len), 0);
-	*two = accept(l, NULL, NULL);
-	ck_assert_int_ne(*two, -1);
-	close(l);
+#define KINDS	  ((int)(sizeof(kinds) / sizeof(kinds[0])))
+#define KINDS_TLS 4 /* the first with TLS */
+
+/* True if bulk goes through a pipe: nowhere with TLS. */
+static inline bool
+is_spliced(int kind)
+{
+	return kinds[kind].has_pipes && kind < KINDS_TLS;
 }
 
+/* Two ends, the first of them a client's. */
 static inline void
-pair(bool is_tcp, int *one, int *two)
+stream_pair(bool is_tcp, bool is_tls, struct stream *one, struct stream *two)
 {
 	int fd[2];
 
-	if (is_tcp) {
-		tcp_pair(one, two);
-	} else {
-		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
-		*one = fd[0];
-		*two = fd[1];
-	}
-	fcntl(*one, F_SETFL, O_NONBLOCK);
-	fcntl(*two, F_SETFL, O_NONBLOCK);
+	small_pair(is_tcp, fd);
+	*one = (struct stream){ .fd = fd[0] };
+	*two = (struct stream){ .fd = fd[1] };
+	if (!is_tls)
+		return;
+	one->tls = tls_connect_new(client, fd[0], "a.example", "a.example");
+	two->tls = tls_accept_new(server, fd[1], "here");
+	rig_join(one->tls, two->tls);
 }
 
 static inline void
@@ -108,15 +118,16 @@ done(void *arg, enum relay_end end)
 
 static const struct relay_ops ops = { .inspect = inspect, .done = done };
 
-/* A relay that is not started: bit 0 of `kind` says TCP, bit 1 pipes. */
+/* A relay that is not started. */
 static inline void
 make(int kind)
 {
-	pair(kind & 1, &near_fd, &a_fd);
-	pair(kind & 1, &b_fd, &far_fd);
-	env = relay_env_new(base, kind & 2 ? 4 : 0, 65536);
-	relay = relay_new(env, &(struct stream){ .fd = a_fd },
-	    &(struct stream){ .fd = b_fd }, &ops, &relay);
+	const struct kind *k = &kinds[kind];
+
+	stream_pair(k->is_tcp, k->tls_a, &near, &a_side);
+	stream_pair(k->is_tcp, k->tls_b, &b_side, &far);
+	env = relay_env_new(base, k->has_pipes ? 4 : 0, 65536);
+	relay = relay_new(env, &a_side, &b_side, &ops, &relay);
 	ck_assert_ptr_nonnull(relay);
 	is_done = false;
 	seen = 0;
@@ -144,18 +155,14 @@ setup(void)
 
 	signal(SIGPIPE, SIG_IGN);
 	base = event_base_new();
+	ca = rig_issue(NULL, NULL);
+	leaf = rig_issue(&ca, "DNS:a.example");
+	client = rig_client(&ca, NULL);
+	server = rig_server(&leaf);
 	pattern = malloc(2 * PATTERN);
 	for (i = 0; i < PATTERN; i++)
 		pattern[i] = (char)(i * 31 + i / 257 + i / 65537);
 	memcpy(pattern + PATTERN, pattern, PATTERN);
-}
-
-static inline void
-close_fd(int *fd)
-{
-	if (*fd != -1)
-		close(*fd);
-	*fd = -1;
 }
 
 static inline void
@@ -165,10 +172,14 @@ teardown(void)
 	relay = NULL;
 	ck_assert_uint_eq(relay_env_pipes(env), 0);
 	relay_env_free(env);
-	close_fd(&near_fd);
-	close_fd(&a_fd);
-	close_fd(&b_fd);
-	close_fd(&far_fd);
+	stream_close(&near);
+	stream_close(&a_side);
+	stream_close(&b_side);
+	stream_close(&far);
+	tls_context_free(client);
+	tls_context_free(server);
+	rig_cert_fini(&ca);
+	rig_cert_fini(&leaf);
 	event_base_free(base);
 	free(pattern);
 }
@@ -199,14 +210,29 @@ settle_down(void)
 }
 
 static inline void
-say(int fd, const char *text)
+say(struct stream *s, const char *text)
 {
-	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
+	ck_assert_int_eq(stream_write(s, text, strlen(text)), strlen(text));
+}
+
+/* Says that no more will be said. */
+static inline void
+shut(struct stream *s)
+{
+	ck_assert_int_eq(stream_shutdown(s), 0);
+}
+
+/* The same, and listens no more. */
+static inline void
+hang_up(struct stream *s)
+{
+	shut(s);
+	stream_close(s);
 }
 
 /* Exactly this comes next. */
 static inline void
-hear(int fd, const char *text)
+hear(struct stream *s, const char *text)
 {
 	uint64_t deadline = clock_ms() + WAIT_MS;
 	size_t len = strlen(text), got = 0;
@@ -215,7 +241,7 @@ hear(int fd, const char *text)
 
 	while (got < len) {
 		run_until(deadline);
-		n = read(fd, buf + got, len - got);
+		n = stream_read(s, buf + got, len - got);
 		ck_assert_int_ne(n, 0);
 		got += n > 0 ? (size_t)n : 0;
 	}
@@ -224,24 +250,24 @@ hear(int fd, const char *text)
 
 /* Nothing comes: neither a byte nor an end. */
 static inline void
-hear_nothing(int fd)
+hear_nothing(struct stream *s)
 {
 	char c;
 
 	settle_down();
-	ck_assert_int_eq(read(fd, &c, 1), -1);
+	ck_assert_int_eq(stream_read(s, &c, 1), -1);
 	ck_assert_int_eq(errno, EAGAIN);
 }
 
 /* The next thing is an end of file (0) or this error. */
 static inline void
-hear_end(int fd, int error)
+hear_end(struct stream *s, int error)
 {
 	uint64_t deadline = clock_ms() + WAIT_MS;
 	ssize_t n;
 	char c;
 
-	while ((n = read(fd, &c, 1)) == -1 && errno == EAGAIN)
+	while ((n = stream_read(s, &c, 1)) == -1 && errno == EAGAIN)
 		run_until(deadline);
 	ck_assert_int_eq(n, error == 0 ? 0 : -1);
 	if (error != 0)
@@ -260,16 +286,17 @@ expect_done(enum relay_end end)
 }
 
 static inline void
-reset(int *fd)
+reset(struct stream *s)
 {
-	net_reset_on_close(*fd);
-	close_fd(fd);
+	net_reset_on_close(s->fd);
+	stream_close(s);
 }
 
 /* A flood of the pattern, from one peer to the other one. */
 struct flood {
-	int from, to;
+	struct stream *from, *to;
 	uint64_t sent, got, len;
+	bool is_shut;
 };
 
 static inline void
@@ -280,20 +307,20 @@ flood_send(struct flood *s)
 
 	if (s->len - s->sent < want)
 		want = (size_t)(s->len - s->sent);
-	if (want == 0)
-		return;
-	n = write(s->from, pattern + s->sent % PATTERN, want);
-	ck_assert(n > 0 || errno == EAGAIN);
-	s->sent += n > 0 ? (uint64_t)n : 0;
-	if (s->sent == s->len)
-		shutdown(s->from, SHUT_WR);
+	if (want > 0) {
+		n = stream_write(s->from, pattern + s->sent % PATTERN, want);
+		ck_assert(n > 0 || errno == EAGAIN);
+		s->sent += n > 0 ? (uint64_t)n : 0;
+	} else if (!s->is_shut) {
+		s->is_shut = stream_shutdown(s->from) == 0;
+	}
 }
 
 static inline void
 flood_get(struct flood *s)
 {
 	static char buf[100000];
-	ssize_t n = read(s->to, buf, sizeof(buf));
+	ssize_t n = stream_read(s->to, buf, sizeof(buf));
 
 	if (n <= 0)
 		return;
@@ -316,12 +343,31 @@ stuff(struct flood *s)
 	}
 }
 
-#define ADD(tc, fn) tcase_add_loop_test(tc, fn, 0, KINDS)
-#define ADD_TCP(tc, fn)                                                        \
-	do {                                                                   \
-		tcase_add_loop_test(tc, fn, 1, 2);                             \
-		tcase_add_loop_test(tc, fn, 3, 4);                             \
-	} while (0)
+/* Ends one that was stuffed: with TLS the record that is half out first. */
+static inline void
+flood_end(struct flood *s)
+{
+	uint64_t deadline = clock_ms() + WAIT_MS, before = s->sent;
+
+	while (s->from->tls != NULL && s->sent == before) {
+		flood_get(s);
+		run_until(deadline);
+		flood_send(s);
+	}
+	s->len = s->sent;
+	while (!s->is_shut) {
+		flood_send(s);
+		run_until(deadline);
+	}
+}
+
+#define ADD(tc, fn)	    tcase_add_loop_test(tc, fn, 0, KINDS)
+#define ADD_TCP(tc, fn)	    ADD_ODD(tc, fn, 1)
+#define ADD_TCP_TLS(tc, fn) ADD_ODD(tc, fn, KINDS_TLS + 1)
+#define ADD_ODD(tc, fn, from)                                                  \
+	for (int kind_ = (from); kind_ < KINDS; kind_ += 2)                    \
+	tcase_add_loop_test(tc, fn, kind_, kind_ + 1)
+#define ADD_TLS(tc, fn) tcase_add_loop_test(tc, fn, KINDS_TLS, KINDS)
 
 /* Runs the cases; what main() returns. */
 static inline int
