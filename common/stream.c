@@ -62,7 +62,6 @@ stream_write_more(const struct stream *s, const void *buf, size_t len)
 				    MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
 }
 
-/* MSG_TRUNC throws bytes away without a copy (tcp(7)). */
 int
 stream_skip(const struct stream *s, size_t len)
 {
@@ -70,11 +69,8 @@ stream_skip(const struct stream *s, size_t len)
 	ssize_t n;
 
 	while (len > 0) {
-		if (s->tls == NULL)
-			n = recv(s->fd, NULL, len, MSG_TRUNC | MSG_DONTWAIT);
-		else
-			n = tls_read(s->tls, chunk,
-			    len < sizeof(chunk) ? len : sizeof(chunk));
+		n = stream_read(
+		    s, chunk, len < sizeof(chunk) ? len : sizeof(chunk));
 		if (n == 0)
 			errno = ENODATA;
 		if (n <= 0)
