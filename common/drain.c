@@ -30,6 +30,7 @@ struct drain {
 	struct event ev;
 	struct stream stream;
 	bool has_ended; /* the peer has sent its end of file */
+	bool is_shut;	/* all has been said, and that it was all */
 	uint64_t deadline_ms;
 	size_t room; /* how many bytes may still be thrown away */
 	size_t sent; /* of text */
@@ -83,9 +84,10 @@ drain_set_free(struct drain_set *set)
 	free(set);
 }
 
-/* Writes what it can. The number of bytes, or -1 if the peer is gone. */
+/* Writes what it can, and then says that it was all. The number of bytes, or
+ * -1 if the peer is gone. */
 static ssize_t
-say(const struct stream *stream, const char *text, size_t len)
+say(const struct stream *stream, const char *text, size_t len, bool *is_shut)
 {
 	ssize_t n = 0;
 
@@ -93,9 +95,7 @@ say(const struct stream *stream, const char *text, size_t len)
 		n = stream_write(stream, text, len);
 	if (n == -1 && errno == EAGAIN)
 		n = 0;
-	/* A peer who leaves no room for close_notify does without. */
-	if (n == (ssize_t)len && stream_shutdown(stream) == -1)
-		shutdown(stream->fd, SHUT_WR);
+	*is_shut = n == (ssize_t)len && stream_shutdown(stream) == 0;
 	return n;
 }
 
@@ -108,7 +108,7 @@ wait_on(struct drain *d)
 
 	if (!d->has_ended)
 		what |= EV_READ;
-	if (d->sent < d->len)
+	if (!d->is_shut)
 		what |= EV_WRITE;
 	if (what == 0 || d->room == 0)
 		return false;
@@ -139,8 +139,9 @@ drain_cb(evutil_socket_t fd, short what, void *arg)
 	ssize_t n = 0;
 
 	(void)fd;
-	if (d->sent < d->len)
-		n = say(&d->stream, d->text + d->sent, d->len - d->sent);
+	if (!d->is_shut)
+		n = say(&d->stream, d->text + d->sent, d->len - d->sent,
+		    &d->is_shut);
 	if (n > 0)
 		d->sent += (size_t)n;
 	if (n == -1 || (what & EV_TIMEOUT) != 0 ||
@@ -150,7 +151,8 @@ drain_cb(evutil_socket_t fd, short what, void *arg)
 
 /* Takes the connection into the set, with what could not be said yet. */
 static bool
-take(struct drain_set *set, struct stream *stream, const char *text, size_t len)
+take(struct drain_set *set, struct stream *stream, const char *text, size_t len,
+    bool is_shut)
 {
 	struct drain *d;
 
@@ -161,6 +163,7 @@ take(struct drain_set *set, struct stream *stream, const char *text, size_t len)
 	d->deadline_ms = clock_ms() + DRAIN_MS;
 	d->room = DRAIN_BYTES;
 	d->len = len;
+	d->is_shut = is_shut;
 	if (len > 0)
 		memcpy(d->text, text, len);
 	if (!wait_on(d)) {
@@ -179,12 +182,13 @@ drain_start(
 {
 	const struct linger gentle = { .l_onoff = 0 };
 	const char *rest = len > 0 ? text : "";
+	bool is_shut;
 	ssize_t n;
 
 	/* Whoever had it before may have wanted a reset. */
 	setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &gentle, sizeof(gentle));
-	n = say(stream, rest, len);
-	if (n == -1 || !take(set, stream, rest + n, len - (size_t)n))
+	n = say(stream, rest, len, &is_shut);
+	if (n == -1 || !take(set, stream, rest + n, len - (size_t)n, is_shut))
 		stream_close(stream);
 }
 
