@@ -49,6 +49,7 @@ struct relay {
 	int looks;	      /* at the send queue */
 	bool is_over;	      /* at once, with reason `how` */
 	bool is_listed;
+	bool ends_with_b;
 	enum relay_end how;
 	LIST_ENTRY(relay) link; /* those who want another turn */
 	struct end end[2];	/* A, B */

@@ -198,11 +198,27 @@ settle(struct relay *r)
 	}
 }
 
+/* B has ended, and that is the end of both. */
+static void
+end_with_b(struct relay *r)
+{
+	struct flow *f = &r->flow[RELAY_A_TO_B];
+
+	if (r->is_over || r->flow[RELAY_B_TO_A].state != FLOW_OVER ||
+	    f->state == FLOW_OVER || f->src->has_failed || f->dst->has_failed)
+		return;
+	flow_cut(r, f);
+	/* If it does not work now it says nothing that B waits for. */
+	(void)stream_shutdown(&f->dst->stream);
+}
+
 static void
 turn(struct relay *r)
 {
 	flow_pump(r, &r->flow[RELAY_A_TO_B]);
 	flow_pump(r, &r->flow[RELAY_B_TO_A]);
+	if (r->ends_with_b)
+		end_with_b(r);
 	settle(r);
 }
 
@@ -258,6 +274,12 @@ void
 relay_inspect(struct relay *r, enum relay_dir dir)
 {
 	r->flow[dir].opaque = 0;
+}
+
+void
+relay_end_with_b(struct relay *r)
+{
+	r->ends_with_b = true;
 }
 
 int

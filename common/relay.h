@@ -124,6 +124,11 @@ struct relay *relay_new(struct relay_env *, const struct stream *a,
 /* Puts a direction under inspection from the next byte read on. */
 void relay_inspect(struct relay *, enum relay_dir);
 
+/* From here on the end of B is the end of A's direction too, once all that B
+ * has said is delivered: no more is read from A, and writing to B is shut down.
+ * For a B that is not done with as long as A might say something. */
+void relay_end_with_b(struct relay *);
+
 /* Starts; moves what can be moved in the next turn of the loop, so done() is
  * never called from here. -1 if the events cannot be added. */
 int relay_start(struct relay *);

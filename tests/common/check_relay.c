@@ -173,6 +173,51 @@ START_TEST(half_close_b)
 }
 END_TEST
 
+/* B's end is the end of both, after all that B has said. */
+START_TEST(end_with_b)
+{
+	uint64_t deadline = clock_ms() + WAIT_MS;
+	struct flood s;
+
+	make(_i);
+	relay_end_with_b(relay);
+	start();
+	say(&near, "question");
+	hear(&far, "question");
+	s = (struct flood){ &far, &near, 0, 0, UINT64_MAX, false };
+	stuff(&s);
+	say(&near, "too late to matter");
+	hear(&far, "too late to matter");
+	flood_end(&s);
+	while (s.got < s.sent) {
+		run_until(deadline);
+		flood_get(&s);
+	}
+	hear_end(&near, 0);
+	hear_end(&far, 0);
+	expect_done(RELAY_END_EOF);
+}
+END_TEST
+
+/* A's end is not: an answer is still due. */
+START_TEST(end_with_b_not_with_a)
+{
+	make(_i);
+	relay_end_with_b(relay);
+	start();
+	say(&near, "question");
+	shut(&near);
+	hear(&far, "question");
+	hear_end(&far, 0);
+	say(&far, "answer");
+	hear(&near, "answer");
+	ck_assert(!is_done);
+	hang_up(&far);
+	hear_end(&near, 0);
+	expect_done(RELAY_END_EOF);
+}
+END_TEST
+
 /* The end comes while bytes wait for a slow reader: they come first. */
 START_TEST(end_when_stuck)
 {
@@ -418,6 +463,8 @@ ends_case(void)
 
 	ADD(tc, half_close_a);
 	ADD(tc, half_close_b);
+	ADD(tc, end_with_b);
+	ADD(tc, end_with_b_not_with_a);
 	ADD(tc, end_when_stuck);
 	ADD(tc, both_ended_before_the_start);
 	ADD_TCP(tc, reset_right_after_bytes);
