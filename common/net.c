@@ -147,6 +147,17 @@ net_addr_same_host(const struct net_addr *x, const struct net_addr *y)
 	       x->in6.sin6_scope_id == y->in6.sin6_scope_id;
 }
 
+bool
+net_addr_is_loopback(const struct net_addr *addr)
+{
+	const void *bytes;
+	int family = addr_bytes(addr, &bytes);
+
+	if (family == AF_INET)
+		return *(const uint8_t *)bytes == IN_LOOPBACKNET;
+	return family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&addr->in6.sin6_addr);
+}
+
 /* Reads a port that is the whole of `text`. */
 static int
 read_port(const char *text, uint16_t *port)

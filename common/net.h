@@ -46,6 +46,9 @@ const char *net_addr_host(const struct net_addr *, char out[NET_TEXT_MAX]);
  * other, not even like none. */
 bool net_addr_same_host(const struct net_addr *, const struct net_addr *);
 
+/* True for 127.0.0.0/8 and ::1, which only this machine reaches. */
+bool net_addr_is_loopback(const struct net_addr *);
+
 /*
  * Splits "HOST:PORT", "[IPv6]:PORT" or "PORT" (host becomes ""); the port
  * must be there, 0 to 65535, digits only. 0, or -1 (EINVAL).

@@ -122,6 +122,26 @@ START_TEST(same_host)
 }
 END_TEST
 
+START_TEST(loopback)
+{
+	static const char *const yes[] = { "127.0.0.1", "127.0.0.0",
+		"127.255.255.255", "::1", "::ffff:127.0.0.1" };
+	static const char *const no[] = { "0.0.0.0", "126.0.0.1", "128.0.0.1",
+		"192.0.2.127", "::", "::2", "2001:db8::1", "::ffff:192.0.2.1" };
+	struct net_addr addr = { 0 };
+
+	ck_assert(!net_addr_is_loopback(&addr));
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+		addr = addr_of(yes[i], 1);
+		ck_assert_msg(net_addr_is_loopback(&addr), "%s", yes[i]);
+	}
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++) {
+		addr = addr_of(no[i], 1);
+		ck_assert_msg(!net_addr_is_loopback(&addr), "%s", no[i]);
+	}
+}
+END_TEST
+
 static void
 splits(const char *text, const char *want, uint16_t want_port)
 {
@@ -393,6 +413,7 @@ main(void)
 	tcase_add_test(tc, no_literal);
 	tcase_add_test(tc, copy);
 	tcase_add_test(tc, same_host);
+	tcase_add_test(tc, loopback);
 	tcase_add_test(tc, split);
 	tcase_add_test(tc, no_split);
 	tcase_add_loop_test(tc, connection, 0, 2);
