@@ -85,7 +85,8 @@ put_head(const struct visitor *v, const struct http_head *head, const char *buf,
     struct evbuffer *out)
 {
 	char peer[NET_TEXT_MAX], port[8], host[HOST_SIZE];
-	const struct http_edit edits[] = {
+	const struct http_edit all[] = {
+		{ "Connection", "close" }, /* only if is_once */
 		{ "X-Forwarded-For", net_addr_host(&v->peer, peer) },
 		{ "X-Forwarded-Proto", v->scheme },
 		{ "X-Forwarded-Host", host },
@@ -94,14 +95,15 @@ put_head(const struct visitor *v, const struct http_head *head, const char *buf,
 		{ "X-Real-IP", NULL },
 		{ "Forwarded", NULL },
 	};
+	size_t skipped = v->is_once && !head->is_upgrade ? 0 : 1;
+	size_t n = v->forwarded ? sizeof(all) / sizeof(all[0]) : 1;
 
-	if (!v->forwarded)
+	if (n == skipped)
 		return evbuffer_add(out, buf, head->len);
 	snprintf(
 	    host, sizeof(host), "%.*s", (int)head->host.len, head->host.at);
 	snprintf(port, sizeof(port), "%u", (unsigned)v->port);
-	return http_head_edit(
-	    head, buf, edits, sizeof(edits) / sizeof(edits[0]), out);
+	return http_head_edit(head, buf, all + skipped, n - skipped, out);
 }
 
 /* From here on the answers are read, until the one to this request. */

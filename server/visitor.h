@@ -6,11 +6,13 @@
  * Every request head is checked as it passes: its host must be the tunnel's,
  * and X-Forwarded-For, -Proto, -Host and -Port are set by us (what the
  * visitor sent under these names, and Forwarded, X-Forwarded-Server and
- * X-Real-IP, is dropped) unless `forwarded` is off. Bodies pass unseen,
- * except that chunked ones are followed to find their end. Answers pass
- * unseen, except that after a request for an upgrade the request direction is
- * held until its answer has come: 101 makes both directions opaque; after the
- * end of any other answer checking goes on.
+ * X-Real-IP, is dropped) unless `forwarded` is off. For node sessions
+ * Connection becomes "close" unless an upgrade is asked for: the few
+ * connections of such a client would all be kept by the first browsers. Bodies
+ * pass unseen, except that chunked ones are followed to find their end. Answers
+ * pass unseen, except that after a request for an upgrade the request direction
+ * is held until its answer has come: 101 makes both directions opaque; after
+ * the end of any other answer checking goes on.
  *
  * A later request can be refused with a page, or ask for an upgrade, only if
  * answer bytes have flowed since the request before it and none are waiting.
@@ -54,13 +56,15 @@ struct visitor {
 	const char *scheme; /* "http", "https"; static */
 	uint16_t port;	    /* under which the public reaches us */
 	bool forwarded;
+	bool is_once; /* the local service is asked to close the connection
+			 after its answer */
 	struct net_addr peer; /* the visitor's */
 	struct follow follow;
 	struct answer answer;
 };
 
-/* The caller has filled in name, domain, scheme, port, forwarded and peer;
- * the rest is set, and the relay's request direction (A to B) comes under
+/* The caller has filled in name, domain, scheme, port, forwarded, is_once,
+ * peer; the rest is set, and the relay's request direction (A to B) comes under
  * inspection. Before relay_start(). */
 void visitor_init(struct visitor *, struct relay *);
 

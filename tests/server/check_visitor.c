@@ -254,6 +254,39 @@ START_TEST(headers_left)
 }
 END_TEST
 
+/* For a node session, whatever the visitor wants to do with his connection. */
+START_TEST(once)
+{
+	v.is_once = true;
+	asks("GET /x HTTP/1.1\r\n" HOST "connection: keep-alive, x\r\n"
+	     "Accept: a/b\r\n\r\n");
+	ck_assert(!collect(service, NULL));
+	ck_assert_ptr_nonnull(
+	    strstr(got, "\r\nAccept: a/b\r\nConnection: close\r\nX-Forw"));
+	ck_assert_ptr_null(strstr(got, "keep-alive"));
+	answers(OK);
+	has_come(visitor, OK);
+	asks(GET_UPGRADE);
+	ck_assert(!collect(service, NULL));
+	ck_assert_ptr_nonnull(strstr(got, "Connection: Upgrade\r\n"));
+	ck_assert_ptr_null(strstr(got, "close"));
+}
+END_TEST
+
+START_TEST(once_and_nothing_else)
+{
+	v.is_once = true;
+	v.forwarded = false;
+	asks("GET /x HTTP/1.1\r\n" HOST "X-Forwarded-For: a\r\n\r\n");
+	has_come(service, "GET /x HTTP/1.1\r\n" HOST "X-Forwarded-For: a\r\n"
+			  "Connection: close\r\n\r\n");
+	answers(OK);
+	has_come(visitor, OK);
+	asks(GET_UPGRADE);
+	has_come(service, GET_UPGRADE);
+}
+END_TEST
+
 START_TEST(host_forms)
 {
 	asks("GET / HTTP/1.1\r\nHost: A.b.DEMO.Example.com.\r\n\r\n");
@@ -624,6 +657,8 @@ add_tests(TCase *tcase)
 {
 	tcase_add_test(tcase, headers);
 	tcase_add_test(tcase, headers_left);
+	tcase_add_test(tcase, once);
+	tcase_add_test(tcase, once_and_nothing_else);
 	tcase_add_test(tcase, host_forms);
 	tcase_add_test(tcase, first_for_another);
 	tcase_add_test(tcase, base_domain);
