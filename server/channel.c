@@ -22,6 +22,7 @@
 #include <event2/event.h>
 
 #include "common/fdpass.h"
+#include "server/config.h"
 
 #define CHANNEL_BUFFER	  (1024 * 1024) /* of the socket, if it is granted */
 #define CHANNEL_QUEUE_MAX 65536
@@ -124,6 +125,18 @@ is_kind(const enum registry_kind *kind)
 _Static_assert(sizeof(enum registry_kind) == sizeof(unsigned), "is_kind()");
 
 static bool
+is_dialect(const enum registry_dialect *dialect)
+{
+	unsigned n;
+
+	memcpy(&n, dialect, sizeof(n));
+	return n >= REGISTRY_EXT && n <= REGISTRY_NODE;
+}
+
+_Static_assert(
+    sizeof(enum registry_dialect) == sizeof(unsigned), "is_dialect()");
+
+static bool
 is_sound(struct channel_msg *msg)
 {
 	struct channel_claim *claim = &msg->claim;
@@ -131,12 +144,16 @@ is_sound(struct channel_msg *msg)
 
 	switch (msg->type) {
 	case CHANNEL_CLAIM:
-		make_bool(&claim->has_ext);
 		make_bool(&claim->has_proof);
-		return is_kind(&claim->kind) &&
+		return is_kind(&claim->kind) && is_dialect(&claim->dialect) &&
+		       claim->listener < CONFIG_LISTEN_MAX &&
 		       is_text(claim->name, sizeof(claim->name)) &&
 		       is_text(claim->session, sizeof(claim->session));
+	case CHANNEL_EMPTY:
+		make_bool(&msg->empty.is_empty);
+		return true;
 	case CHANNEL_CLAIMED:
+	case CHANNEL_ADOPT:
 		return is_text(claimed->name, sizeof(claimed->name)) &&
 		       is_text(claimed->label, sizeof(claimed->label));
 	default:

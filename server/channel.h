@@ -16,6 +16,8 @@
  *                             <-       UP, to every worker
  *        DOWN                 ->       hold the name, or free it
  *                             <-       GONE, to every worker, when it is free
+ *        EMPTY                ->       remember it
+ *                             <-       ADOPT, when another worker has died
  *                             <-       DRAIN
  */
 #ifndef LT_SERVER_CHANNEL_H
@@ -34,7 +36,9 @@ enum channel_type {
 	CHANNEL_READY = 1, /* worker: I may be handed connections */
 	CHANNEL_CLAIM,	   /* worker: somebody asks for a name */
 	CHANNEL_DOWN,	   /* worker: a session of mine has ended */
+	CHANNEL_EMPTY,	   /* worker: whether a node session has connections */
 	CHANNEL_CLAIMED,   /* master: the answer to a claim */
+	CHANNEL_ADOPT,	   /* master: go on with this node session */
 	CHANNEL_TAKEN,	   /* master: your session has another owner now */
 	CHANNEL_UP,	   /* master: this tunnel has a live session */
 	CHANNEL_GONE,	   /* master: this tunnel is no more */
@@ -45,7 +49,7 @@ enum channel_type {
 struct channel_claim {
 	char name[LTP_NAME_MAX + 1];	      /* the name asked for */
 	char session[REGISTRY_LABEL_MAX + 1]; /* to resume it, or "" */
-	bool has_ext;
+	enum registry_dialect dialect;
 	enum registry_kind kind;	   /* asked for */
 	bool has_proof;			   /* the client presented a secret */
 	uint8_t proof[REGISTRY_HASH_LEN];  /* SHA-256 of that secret */
@@ -53,6 +57,8 @@ struct channel_claim {
 					      session becomes a new one */
 	uint8_t client[REGISTRY_HASH_LEN]; /* SHA-256 of the client string */
 	struct net_addr peer;
+	uint16_t listener; /* by which it came; for the port of a node
+			      session, which is bound beside it */
 };
 
 enum channel_verdict {
@@ -60,14 +66,21 @@ enum channel_verdict {
 	CHANNEL_RESUMED,     /* the old one, under a new generation */
 	CHANNEL_TAKEN_NAME,  /* somebody else has the name */
 	CHANNEL_FULL,	     /* no room for another tunnel */
+	CHANNEL_NO_PORT,     /* none is free for a node session */
 };
 
+/* A session as the master gives it to a worker: CLAIMED, and ADOPT, which
+ * knows no verdict. With a node session comes the descriptor that listens on
+ * its port. */
 struct channel_claimed {
 	enum channel_verdict verdict;
 	struct registry_ref tunnel;
 	struct registry_ref session;
 	char name[LTP_NAME_MAX + 1];
 	char label[REGISTRY_LABEL_MAX + 1];
+	enum registry_kind kind;
+	struct net_addr peer; /* who asked for it */
+	uint16_t port;	      /* of a node session; else 0 */
 };
 
 enum channel_cause {
@@ -80,11 +93,15 @@ struct channel_msg {
 	uint32_t id; /* of a claim, chosen by the worker */
 	union {
 		struct channel_claim claim;
-		struct channel_claimed claimed;
+		struct channel_claimed claimed; /* ADOPT too */
 		struct {
 			struct registry_ref session;
 			enum channel_cause cause;
 		} down;
+		struct {
+			struct registry_ref session;
+			bool is_empty;
+		} empty;
 		struct registry_ref session; /* TAKEN */
 		struct registry_ref tunnel;  /* UP, GONE */
 	};

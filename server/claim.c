@@ -2,13 +2,16 @@
  *
  * The master's book of claims: decides who gets a name, changes the registry
  * accordingly and tells the workers. It owns a timer for each name that is
- * held. What it is given comes from workers and is believed only as far as it
- * concerns the sender itself.
+ * held, and the listening descriptor of each node session. What it is given
+ * comes from workers and is believed only as far as it concerns the sender
+ * itself.
  */
 #include "server/claim.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 #include <openssl/crypto.h>
@@ -16,12 +19,22 @@
 
 #include "common/clock.h"
 
-/* The grace period of the tunnel in one slot. */
+/* What the master alone has of the tunnel in one slot. */
 struct hold {
 	struct claim_book *book;
-	struct registry_ref tunnel;
+	struct registry_ref tunnel; /* whose grace period it is */
 	struct event *timer; /* NULL until it is needed for the first time */
+
+	/* Of a node session; fd is only good if port is not 0. */
+	TAILQ_ENTRY(hold) orphan;
+	int fd; /* listens on the port */
+	uint16_t port;
+	uint16_t listener; /* beside which the port was opened */
+	bool is_orphan;	   /* without an owner: for the next ready worker */
+	bool is_empty;	   /* nobody is connected, as the owner says */
 };
+
+TAILQ_HEAD(hold_list, hold);
 
 struct claim_book {
 	struct event_base *base;
@@ -30,6 +43,7 @@ struct claim_book {
 	const struct claim_ops *ops;
 	void *arg;
 	struct hold *holds; /* by slot of the tunnel */
+	struct hold_list orphans;
 };
 
 struct claim_book *
@@ -50,6 +64,7 @@ claim_book_new(struct event_base *base, struct registry *registry,
 	b->config = config;
 	b->ops = ops;
 	b->arg = arg;
+	TAILQ_INIT(&b->orphans);
 	return b;
 }
 
@@ -58,9 +73,12 @@ claim_book_free(struct claim_book *b)
 {
 	if (b == NULL)
 		return;
-	for (size_t i = 0; i < registry_size(b->registry); i++)
+	for (size_t i = 0; i < registry_size(b->registry); i++) {
 		if (b->holds[i].timer != NULL)
 			event_free(b->holds[i].timer);
+		if (b->holds[i].port != 0)
+			close(b->holds[i].fd);
+	}
 	free(b->holds);
 	free(b);
 }
@@ -82,14 +100,23 @@ hold_end(struct claim_book *b, struct registry_ref tunnel)
 
 	if (h->timer != NULL)
 		event_del(h->timer);
+	if (h->is_orphan)
+		TAILQ_REMOVE(&b->orphans, h, orphan);
+	h->is_orphan = false;
+	h->is_empty = false;
 }
 
 static void
 drop(struct claim_book *b, struct registry_ref tunnel)
 {
+	struct hold *h = &b->holds[tunnel.slot];
+
 	if (!registry_remove(b->registry, tunnel))
 		return;
 	hold_end(b, tunnel);
+	if (h->port != 0)
+		b->ops->close_port(b->arg, h->fd, h->port);
+	h->port = 0;
 	tell_all(b, CHANNEL_GONE, tunnel);
 }
 
@@ -122,8 +149,9 @@ static void
 lose(struct claim_book *b, const struct registry_session *session)
 {
 	struct registry_session now;
-	unsigned grace_s =
-	    session->has_ext ? b->config->grace : b->config->grace_old;
+	unsigned grace_s = session->dialect == REGISTRY_EXT
+			       ? b->config->grace
+			       : b->config->grace_old;
 
 	if (grace_s == 0 || !hold_begin(b, session->tunnel, grace_s)) {
 		drop(b, session->tunnel);
@@ -149,18 +177,27 @@ static bool
 has_secret(
     const struct registry_session *session, const struct channel_claim *claim)
 {
-	return session->has_ext && claim->has_ext && claim->has_proof &&
+	return session->dialect == REGISTRY_EXT &&
+	       claim->dialect == REGISTRY_EXT && claim->has_proof &&
 	       proves(claim->proof, session->secret);
 }
 
-/* As LTP/0.2 has it, which knows no secret. */
+/* As far as that can be known of a client without a secret. A node client
+ * shows nothing at all: its session is taken only while nobody uses it, and
+ * by whoever can reach its port. */
 static bool
-is_same_client(
-    const struct registry_session *session, const struct channel_claim *claim)
+is_same_client(struct claim_book *b, const struct registry_session *session,
+    const struct channel_claim *claim)
 {
-	return !session->has_ext && !claim->has_ext &&
-	       proves(claim->client, session->client) &&
-	       net_addr_same_host(&session->peer, &claim->peer);
+	const struct hold *h = &b->holds[session->tunnel.slot];
+
+	if (session->dialect != claim->dialect ||
+	    !net_addr_same_host(&session->peer, &claim->peer))
+		return false;
+	if (session->dialect == REGISTRY_OLD)
+		return proves(claim->client, session->client);
+	return session->dialect == REGISTRY_NODE && h->is_empty &&
+	       h->listener == claim->listener;
 }
 
 /* Gives a session to `worker`, and word to whoever has it until now. */
@@ -178,8 +215,22 @@ resume(struct claim_book *b, uint32_t worker, const struct channel_claim *claim,
 		return CHANNEL_TAKEN_NAME;
 	hold_end(b, session->tunnel);
 	if (owner != REGISTRY_NO_WORKER)
-		b->ops->send(b->arg, owner, &taken);
+		b->ops->send(b->arg, owner, &taken, -1);
 	return CHANNEL_RESUMED;
+}
+
+/* Opens the port of a node session for the tunnel that it will be added
+ * with; false if there is none. */
+static bool
+open_port(
+    struct claim_book *b, const struct channel_claim *claim, struct hold *port)
+{
+	port->port = 0;
+	if (claim->dialect != REGISTRY_NODE)
+		return true;
+	port->listener = claim->listener;
+	port->fd = b->ops->open_port(b->arg, claim->listener, &port->port);
+	return port->fd != -1;
 }
 
 static enum channel_verdict
@@ -187,17 +238,27 @@ grant(struct claim_book *b, uint32_t worker, const struct channel_claim *claim,
     const char *name, struct registry_session *session)
 {
 	struct registry_tunnel tunnel;
+	struct hold *h, port;
 
+	if (!open_port(b, claim, &port))
+		return CHANNEL_NO_PORT;
 	memset(session, 0, sizeof(*session));
 	session->worker = worker;
-	session->has_ext = claim->has_ext;
+	session->dialect = claim->dialect;
 	session->kind = claim->kind;
 	SHA256(claim->secret, sizeof(claim->secret), session->secret);
 	SHA256(claim->client, sizeof(claim->client), session->client);
 	session->peer = claim->peer;
-	return registry_add(b->registry, name, session, &tunnel)
-		   ? CHANNEL_GRANTED
-		   : CHANNEL_FULL;
+	if (!registry_add(b->registry, name, session, &tunnel)) {
+		if (port.port != 0)
+			b->ops->close_port(b->arg, port.fd, port.port);
+		return CHANNEL_FULL;
+	}
+	h = &b->holds[tunnel.ref.slot];
+	h->port = port.port;
+	h->fd = port.fd;
+	h->listener = port.listener;
+	return CHANNEL_GRANTED;
 }
 
 /* The rules. A session that is named and proven comes before the name. */
@@ -211,14 +272,37 @@ decide(struct claim_book *b, uint32_t worker, const struct channel_claim *claim,
 	if (registry_find_session(b->registry, claim->session, session) &&
 	    has_secret(session, claim) && session->kind == claim->kind)
 		return resume(b, worker, claim, session);
-	if (!ltp_name(claim->name, name))
+	if (!ltp_name(claim->name, name) ||
+	    (claim->dialect == REGISTRY_NODE && claim->kind != REGISTRY_HTTP))
 		return CHANNEL_TAKEN_NAME;
 	if (!registry_find(b->registry, name, &tunnel))
 		return grant(b, worker, claim, name, session);
 	if (registry_session(b->registry, tunnel.session, session) &&
-	    (has_secret(session, claim) || is_same_client(session, claim)))
+	    (has_secret(session, claim) || is_same_client(b, session, claim)))
 		return resume(b, worker, claim, session);
 	return CHANNEL_TAKEN_NAME;
+}
+
+/* Sends a session to its owner, with all that it needs, and word to all. */
+static void
+send_session(struct claim_book *b, struct channel_msg *msg,
+    const struct registry_session *session)
+{
+	struct channel_claimed *claimed = &msg->claimed;
+	const struct hold *h = &b->holds[session->tunnel.slot];
+	struct registry_tunnel tunnel;
+
+	if (!registry_tunnel(b->registry, session->tunnel, &tunnel))
+		return;
+	claimed->tunnel = tunnel.ref;
+	claimed->session = session->ref;
+	memcpy(claimed->name, tunnel.name, sizeof(claimed->name));
+	memcpy(claimed->label, session->label, sizeof(claimed->label));
+	claimed->kind = session->kind;
+	claimed->peer = session->peer;
+	claimed->port = h->port;
+	b->ops->send(b->arg, session->worker, msg, h->port != 0 ? h->fd : -1);
+	tell_all(b, CHANNEL_UP, tunnel.ref);
 }
 
 void
@@ -226,23 +310,14 @@ claim_answer(struct claim_book *b, uint32_t worker, uint32_t id,
     const struct channel_claim *claim)
 {
 	struct channel_msg msg = { .type = CHANNEL_CLAIMED, .id = id };
-	struct channel_claimed *claimed = &msg.claimed;
 	struct registry_session session;
-	struct registry_tunnel tunnel;
 
-	claimed->verdict = decide(b, worker, claim, &session);
-	if ((claimed->verdict != CHANNEL_GRANTED &&
-		claimed->verdict != CHANNEL_RESUMED) ||
-	    !registry_tunnel(b->registry, session.tunnel, &tunnel)) {
-		b->ops->send(b->arg, worker, &msg);
-		return;
-	}
-	claimed->tunnel = tunnel.ref;
-	claimed->session = session.ref;
-	memcpy(claimed->name, tunnel.name, sizeof(claimed->name));
-	memcpy(claimed->label, session.label, sizeof(claimed->label));
-	b->ops->send(b->arg, worker, &msg);
-	tell_all(b, CHANNEL_UP, tunnel.ref);
+	msg.claimed.verdict = decide(b, worker, claim, &session);
+	if (msg.claimed.verdict == CHANNEL_GRANTED ||
+	    msg.claimed.verdict == CHANNEL_RESUMED)
+		send_session(b, &msg, &session);
+	else
+		b->ops->send(b->arg, worker, &msg, -1);
 }
 
 void
@@ -260,14 +335,77 @@ claim_down(struct claim_book *b, uint32_t worker, struct registry_ref ref,
 		lose(b, &session);
 }
 
-static void
-worker_gone_cb(void *arg, const struct registry_session *session)
+void
+claim_empty(struct claim_book *b, uint32_t worker, struct registry_ref ref,
+    bool is_empty)
 {
-	lose(arg, session);
+	struct registry_session session;
+
+	if (registry_session(b->registry, ref, &session) &&
+	    session.worker == worker)
+		b->holds[session.tunnel.slot].is_empty = is_empty;
+}
+
+/* Gives a node session to another worker, whatever has become of its owner. */
+static void
+adopt(struct claim_book *b, struct registry_session *session, uint32_t worker)
+{
+	struct channel_msg msg = { .type = CHANNEL_ADOPT };
+	struct net_addr peer = session->peer;
+
+	if (!registry_move(b->registry, session->ref, worker, &peer, session))
+		return;
+	hold_end(b, session->tunnel);
+	send_session(b, &msg, session);
+}
+
+/* Nobody can take a node session now: its name is held like any other, and
+ * whoever is ready first within that time gets it. */
+static void
+orphan(struct claim_book *b, const struct registry_session *session)
+{
+	struct hold *h = &b->holds[session->tunnel.slot];
+
+	lose(b, session);
+	if (h->port == 0)
+		return;
+	h->is_orphan = true;
+	TAILQ_INSERT_TAIL(&b->orphans, h, orphan);
+}
+
+static void
+worker_gone_cb(void *arg, const struct registry_session *lost)
+{
+	struct registry_session session = *lost;
+	struct claim_book *b = arg;
+	uint32_t heir;
+
+	if (session.dialect != REGISTRY_NODE)
+		lose(b, &session);
+	else if ((heir = b->ops->pick(b->arg)) != REGISTRY_NO_WORKER)
+		adopt(b, &session, heir);
+	else
+		orphan(b, &session);
 }
 
 void
 claim_worker_gone(struct claim_book *b, uint32_t worker)
 {
 	registry_each_of(b->registry, worker, worker_gone_cb, b);
+}
+
+void
+claim_worker_ready(struct claim_book *b, uint32_t worker)
+{
+	struct registry_session session;
+	struct registry_tunnel tunnel;
+	struct hold *h;
+
+	while ((h = TAILQ_FIRST(&b->orphans)) != NULL) {
+		TAILQ_REMOVE(&b->orphans, h, orphan);
+		h->is_orphan = false;
+		if (registry_tunnel(b->registry, h->tunnel, &tunnel) &&
+		    registry_session(b->registry, tunnel.session, &session))
+			adopt(b, &session, worker);
+	}
 }

@@ -10,12 +10,21 @@
  *     the name was given and not the session's label);
  *   - neither side knows ext, and client string and address are the same as
  *     before: resumed (LTP/0.2 has no secret);
+ *   - both are node clients (which have no proof of anything) at the same
+ *     address, and the session has no connection just now: resumed;
  *   - anything else, another kind too: refused, until the grace period is
  *     over.
+ *
+ * A node session has a port of its own. The book opens it with the grant,
+ * keeps the listening descriptor and sends a duplicate to each owner; so
+ * whoever connects while an owner is dead waits in the backlog. Its client
+ * cannot ask again, so when the owner dies the book hands the session to
+ * another worker by itself, at once or as soon as one is ready.
  */
 #ifndef LT_SERVER_CLAIM_H
 #define LT_SERVER_CLAIM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "server/channel.h"
@@ -25,14 +34,28 @@
 struct claim_book;
 struct event_base;
 
-/* How the book speaks to workers; the master provides it. */
+/* How the book speaks to workers and to the system; the master provides it. */
 struct claim_ops {
-	void (*send)(void *arg, uint32_t worker, const struct channel_msg *);
+	/* fd (-1: none) stays the book's. */
+	void (*send)(
+	    void *arg, uint32_t worker, const struct channel_msg *, int fd);
 	void (*send_all)(void *arg, const struct channel_msg *);
+
+	/* Listens on a free port beside that listener; -1 with errno. */
+	int (*open_port)(void *arg, uint16_t listener, uint16_t *port);
+
+	/* Takes the descriptor and the port back. */
+	void (*close_port)(void *arg, int fd, uint16_t port);
+
+	/* A worker that is ready, not always the same one; else
+	 * REGISTRY_NO_WORKER. */
+	uint32_t (*pick)(void *arg);
 };
 
 struct claim_book *claim_book_new(struct event_base *, struct registry *,
     const struct config *, const struct claim_ops *, void *arg);
+
+/* Closes the ports too, without giving them back. NULL is fine. */
 void claim_book_free(struct claim_book *);
 
 /* Answers a claim of `worker`: sends TAKEN to an old owner, CLAIMED to the
@@ -44,7 +67,16 @@ void claim_answer(struct claim_book *, uint32_t worker, uint32_t id,
 void claim_down(struct claim_book *, uint32_t worker, struct registry_ref,
     enum channel_cause);
 
-/* A worker is dead: all its sessions are lost. */
+/* A node session of `worker` has no connection now, or has one again. Ignored
+ * if it is not that worker's. */
+void claim_empty(
+    struct claim_book *, uint32_t worker, struct registry_ref, bool is_empty);
+
+/* A worker is dead: its node sessions go to another one, all others are
+ * lost. It must not be picked any more. */
 void claim_worker_gone(struct claim_book *, uint32_t worker);
+
+/* A worker is ready: it gets the node sessions that found nobody. */
+void claim_worker_ready(struct claim_book *, uint32_t worker);
 
 #endif

@@ -82,6 +82,17 @@ const struct config_option config_options[] = {
 	    FIELD(drain) },
 	{ "forwarded", CONFIG_BOOL, "yes", 0, 0,
 	    "set X-Forwarded-* headers in requests", FIELD(forwarded) },
+	{ "node-api", CONFIG_AUTO, "auto", 0, 0,
+	    "serve the Node.js localtunnel: yes, no, auto: on loopback only",
+	    FIELD(node_api) },
+	{ "node-ports", CONFIG_PORTS, "20000-29999", 0, 0,
+	    "ports of the sessions of Node.js clients", FIELD(node_ports) },
+	{ "node-any-address", CONFIG_BOOL, "no", 0, 0,
+	    "let other addresses than the client's connect to such a port",
+	    FIELD(node_any_address) },
+	{ "response-timeout", CONFIG_NUMBER, "60", 1, 3600,
+	    "seconds a Node.js client may be silent before it answers",
+	    FIELD(response_timeout) },
 	{ "log-level", CONFIG_LEVEL, "info", 0, 0, "error, warn, info or debug",
 	    FIELD(log_level) },
 };
@@ -177,6 +188,32 @@ set_bool(struct config *c, const struct config_option *o, const char *value,
 	(void)words;
 	*field = strcmp(value, "yes") == 0;
 	return *field || strcmp(value, "no") == 0;
+}
+
+static bool
+set_auto(struct config *c, const struct config_option *o, const char *value,
+    char words[WORDS_MAX])
+{
+	enum config_node_api *field = field_of(c, o);
+
+	(void)words;
+	if (strcmp(value, "auto") == 0)
+		*field = CONFIG_NODE_AUTO;
+	else if (strcmp(value, "yes") == 0)
+		*field = CONFIG_NODE_YES;
+	else if (strcmp(value, "no") == 0)
+		*field = CONFIG_NODE_NO;
+	else
+		return false;
+	return true;
+}
+
+static bool
+set_ports(struct config *c, const struct config_option *o, const char *value,
+    char words[WORDS_MAX])
+{
+	(void)words;
+	return ports_range(field_of(c, o), value);
 }
 
 static bool
@@ -287,6 +324,13 @@ say_wrong(const struct config_option *o, char words[WORDS_MAX])
 	case CONFIG_LEVEL:
 		snprintf(words, WORDS_MAX, "not error, warn, info or debug");
 		break;
+	case CONFIG_AUTO:
+		snprintf(words, WORDS_MAX, "not auto, yes or no");
+		break;
+	case CONFIG_PORTS:
+		snprintf(words, WORDS_MAX,
+		    "not FIRST-LAST, two ports from 1 to 65535 in order");
+		break;
 	case CONFIG_NEED:
 		snprintf(words, WORDS_MAX, "not optional or required");
 		break;
@@ -333,6 +377,8 @@ config_set(struct config *c, const char *key, const char *value, char *why,
 		[CONFIG_PATHS] = set_paths,
 		[CONFIG_LEVEL] = set_level,
 		[CONFIG_NEED] = set_need,
+		[CONFIG_AUTO] = set_auto,
+		[CONFIG_PORTS] = set_ports,
 	};
 	const struct config_option *o = find_option(key);
 	char words[WORDS_MAX] = "";
@@ -449,6 +495,18 @@ unreachable(const struct config *c)
 	return NULL;
 }
 
+/* True while nobody but this machine can reach us, nor through a proxy on it.
+ */
+static bool
+is_local(const struct config *c)
+{
+	for (size_t i = 0; i < c->listen_n; i++)
+		if (!net_addr_is_loopback(&c->listen[i].addr) ||
+		    c->listen[i].public.scheme != NULL)
+			return false;
+	return true;
+}
+
 int
 config_finish(struct config *c, char *why, size_t why_size)
 {
@@ -461,6 +519,8 @@ config_finish(struct config *c, char *why, size_t why_size)
 	if (c->listen_n == 0 &&
 	    config_set(c, "listen", DEFAULT_LISTEN, why, why_size) == -1)
 		return -1;
+	if (c->node_api == CONFIG_NODE_AUTO)
+		c->node_api = is_local(c) ? CONFIG_NODE_YES : CONFIG_NODE_NO;
 	wrong = unreachable(c);
 	if (wrong == NULL)
 		return 0;

@@ -16,6 +16,7 @@
 
 #include "common/log.h"
 #include "common/net.h"
+#include "server/ports.h"
 
 #define CONFIG_LISTEN_MAX  16
 #define CONFIG_PAIRS_MAX   64
@@ -50,6 +51,14 @@ struct config_paths {
 	bool is_from_file; /* the command line goes over them */
 };
 
+/* Whether the HTTP API of the Node.js localtunnel is served. */
+enum config_node_api {
+	CONFIG_NODE_AUTO, /* only before config_finish(): yes while every
+			     listener is on loopback */
+	CONFIG_NODE_YES,
+	CONFIG_NODE_NO,
+};
+
 struct config {
 	char *domain; /* base domain, lower case, a DNS name */
 	struct config_listen listen[CONFIG_LISTEN_MAX];
@@ -77,6 +86,10 @@ struct config {
 	unsigned handshakes_per_address; /* the same of one address */
 	unsigned ticket_rotation;	 /* s, between two ticket keys */
 	bool forwarded;			 /* set X-Forwarded-* headers */
+	unsigned response_timeout;	 /* s, first byte of an answer; node */
+	enum config_node_api node_api;
+	struct ports_range node_ports; /* of the sessions of node clients */
+	bool node_any_address; /* others than who registered may connect */
 	enum log_level log_level;
 
 	/* From the command line only. */
@@ -91,6 +104,8 @@ enum config_type {
 	CONFIG_PATHS,  /* the same */
 	CONFIG_LEVEL,  /* error, warn, info, debug */
 	CONFIG_NEED,   /* optional, required */
+	CONFIG_AUTO,   /* auto, yes, no */
+	CONFIG_PORTS,  /* FIRST-LAST */
 };
 
 struct config_option {

@@ -40,7 +40,6 @@ struct pending {
 /* The channel keeps its order, so answers come first asked, first served. */
 struct control_claims {
 	TAILQ_HEAD(, pending) waiting;
-	uint32_t last_id;
 };
 
 struct control {
@@ -108,7 +107,7 @@ send_claim(struct worker *w, struct pending *p)
 {
 	struct channel_msg msg = { .type = CHANNEL_CLAIM };
 
-	p->id = ++w->claims->last_id;
+	p->id = ++w->last_claim;
 	p->tries++;
 	msg.id = p->id;
 	msg.claim = p->claim;
@@ -133,7 +132,7 @@ fill_claim(struct pending *p, const struct ltp_message *m)
 {
 	struct channel_claim *claim = &p->claim;
 
-	claim->has_ext = m->has_ext;
+	claim->dialect = m->has_ext ? REGISTRY_EXT : REGISTRY_OLD;
 	claim->kind = kind_of(m->kind);
 	if (claim->kind == 0)
 		return "this server has no tunnels of that kind";
@@ -205,7 +204,7 @@ act(struct control *c, const struct ltp_message *m)
 	case LTP_PONG:
 		return true;
 	case LTP_PING:
-		if (!s->has_ext)
+		if (!session_has_ext(s))
 			break;
 		if (evbuffer_get_length(bufferevent_get_output(c->bev)) >
 		    LTP_FRAME_MAX) {
@@ -216,7 +215,7 @@ act(struct control *c, const struct ltp_message *m)
 		send_message(c, &pong);
 		return true;
 	case LTP_CLOSE:
-		if (!s->has_ext)
+		if (!session_has_ext(s))
 			break;
 		session_end(s, SESSION_CLOSED, "closed by the client");
 		return false;
@@ -340,10 +339,10 @@ send_welcome(struct control *c, unsigned listener)
 	char peer[NET_TEXT_MAX], suffix[PUBLIC_SUFFIX_MAX];
 	struct ltp_message m = {
 		.type = LTP_CONTROL_REPLY,
-		.has_ext = s->has_ext,
+		.has_ext = session_has_ext(s),
 		.host = host,
 		/* Old clients show it, and demand that it is there. */
-		.banner = s->has_ext ? "" : PAGES_AGENT,
+		.banner = session_has_ext(s) ? "" : PAGES_AGENT,
 		.concurrency = s->pool.target,
 		.ext_name = s->name,
 		.url = url,
@@ -380,16 +379,16 @@ granted(
 		channel_send(w->channel, &lost, -1);
 		return;
 	}
-	s->has_ext = p->claim.has_ext;
+	s->dialect = p->claim.dialect;
 	s->kind = p->claim.kind;
 	s->peer = p->conn.peer;
 	memcpy(s->client, p->claim.client, sizeof(s->client));
-	if (s->has_ext)
+	if (session_has_ext(s))
 		strcpy(s->secret, claimed->verdict == CHANNEL_RESUMED
 				      ? p->offered
 				      : p->fresh);
-	pool_init(&s->pool,
-	    s->has_ext ? w->config->pool_idle : w->config->pool_idle_old);
+	pool_init(&s->pool, session_has_ext(s) ? w->config->pool_idle
+					       : w->config->pool_idle_old);
 	if ((s->control = control_new(s, &p->conn)) == NULL) {
 		session_end(s, SESSION_LOST, "out of memory");
 		return;
@@ -407,7 +406,7 @@ refused(
 {
 	if (claimed->verdict == CHANNEL_FULL) {
 		serve_client_error(w, &p->conn, p->claim.name,
-		    p->claim.has_ext ? "limit" : "exception",
+		    p->claim.dialect == REGISTRY_EXT ? "limit" : "exception",
 		    "the server has no room for another tunnel");
 		return false;
 	}
@@ -433,6 +432,8 @@ verdict_name(enum channel_verdict verdict)
 		return "taken";
 	case CHANNEL_FULL:
 		return "full";
+	case CHANNEL_NO_PORT:
+		return "no port";
 	}
 	return "unknown";
 }
@@ -471,7 +472,7 @@ control_reconnect(struct session *s, unsigned ms)
 {
 	struct ltp_message m = { .type = LTP_RECONNECT, .reconnect_ms = ms };
 
-	if (s->has_ext)
+	if (session_has_ext(s))
 		send_message(s->control, &m);
 }
 
@@ -487,7 +488,7 @@ control_close(struct control *c, const char *why)
 		return;
 	bufferevent_free(c->bev);
 	c->bev = NULL;
-	text = c->session->has_ext ? ltp_format(&m, &len) : NULL;
+	text = session_has_ext(c->session) ? ltp_format(&m, &len) : NULL;
 	drain_start(c->session->worker->drains, &c->stream, text,
 	    text == NULL ? 0 : len);
 	free(text);

@@ -2,6 +2,8 @@
 #include "server/join.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,11 +16,16 @@
 #include "common/log.h"
 #include "common/relay.h"
 #include "server/account.h"
+#include "server/deadline.h"
+#include "server/node.h"
 #include "server/pages.h"
 #include "server/public.h"
 #include "server/serve.h"
 #include "server/visitor.h"
 #include "server/worker.h"
+
+/* How often a join without an answer is looked at, within the time it has. */
+#define JOIN_LOOKS 4
 
 struct join {
 	LIST_ENTRY(join) link;	 /* while there is a session */
@@ -28,8 +35,12 @@ struct join {
 	struct conn proxy;   /* B */
 	struct relay *relay;
 	struct visitor inspector;
-	struct event *cut; /* limits VISITOR_CUT; made when needed */
+	struct event *cut;	 /* limits VISITOR_CUT; made when needed */
+	struct deadline silence; /* node: until a byte of the answer comes */
+	uint64_t asked;		 /* bytes of the request at the last look */
+	uint64_t quiet_ms;	 /* since when there are no more */
 	enum registry_kind kind;
+	bool is_node;
 	bool has_page; /* we answered for the local service */
 	char name[LTP_NAME_MAX + 1];
 };
@@ -56,6 +67,7 @@ account(struct join *j, int status, const char *reason)
 	counter_add(&w->count->bytes_out, (int64_t)a.bytes_out);
 	if (j->session == NULL)
 		return;
+	j->session->joined--;
 	counter_add(&j->session->count->busy, -1);
 	counter_add(&j->session->count->bytes_in, (int64_t)a.bytes_in);
 	counter_add(&j->session->count->bytes_out, (int64_t)a.bytes_out);
@@ -65,15 +77,23 @@ account(struct join *j, int status, const char *reason)
 static void
 join_close(struct join *j, int status, const char *reason)
 {
+	struct session *s = j->session;
+
 	account(j, status, reason);
-	if (j->session != NULL)
+	if (s != NULL)
 		LIST_REMOVE(j, link);
 	if (j->cut != NULL)
 		event_free(j->cut);
+	deadline_del(j->worker->silences, &j->silence);
 	relay_free(j->relay);
 	conn_close(&j->visitor);
-	conn_close(&j->proxy);
+	if (s != NULL && s->node != NULL)
+		node_spend(s, &j->proxy);
+	else
+		conn_close(&j->proxy);
 	free(j);
+	if (s != NULL)
+		node_look(s);
 }
 
 static void
@@ -127,6 +147,8 @@ done(void *arg, enum relay_end end)
 			close_drained(j, 0, j->inspector.why);
 		else if (j->has_page)
 			close_drained(j, 502, "closed without an answer");
+		else if (j->is_node)
+			close_drained(j, 0, "finished");
 		else
 			join_close(j, 0, "finished");
 		return;
@@ -193,6 +215,7 @@ inspect(void *arg, struct relay_view *v)
 			limit_cut(j);
 		return;
 	}
+	deadline_del(j->worker->silences, &j->silence);
 	if (v->is_eof && v->len == 0 &&
 	    relay_bytes(j->relay, RELAY_B_TO_A) == 0)
 		answer_for(j, v->out);
@@ -219,7 +242,7 @@ send_reply(const struct session *s, const struct conn *visitor,
 	char peer[NET_TEXT_MAX];
 	struct ltp_message m = {
 		.type = LTP_PROXY_REPLY,
-		.has_ext = s->has_ext,
+		.has_ext = session_has_ext(s),
 		.peer = net_addr_text(&visitor->peer, peer),
 		.scheme = s->kind == REGISTRY_TLS
 			      ? "tls"
@@ -236,9 +259,28 @@ send_reply(const struct session *s, const struct conn *visitor,
 	return n == (ssize_t)len ? 0 : -1;
 }
 
-static void
-count(const struct session *s)
+/* The same where nothing is to be sent: one that has ended, or spoke out of its
+ * turn, is dead. */
+static int
+check_silent(const struct stream *proxy)
 {
+	char byte;
+
+	return stream_peek(proxy, &byte, 1) == -1 && errno == EAGAIN ? 0 : -1;
+}
+
+static int
+begin(const struct session *s, const struct conn *visitor,
+    const struct stream *proxy)
+{
+	return s->node != NULL ? check_silent(proxy)
+			       : send_reply(s, visitor, proxy);
+}
+
+static void
+count(struct session *s)
+{
+	s->joined++;
 	counter_add(&s->count->visitors, 1);
 	counter_add(&s->count->busy, 1);
 	counter_add(&s->worker->count->visitors, 1);
@@ -258,10 +300,55 @@ watch_requests(struct join *j)
 		.scheme = way.scheme,
 		.port = way.port,
 		.forwarded = w->config->forwarded,
+		.is_once = j->is_node,
 		.peer = j->visitor.peer,
 	};
 	visitor_init(&j->inspector, j->relay);
 	relay_inspect(j->relay, RELAY_B_TO_A);
+}
+
+/* Until the next look at a join without an answer. */
+static void
+await_answer(struct join *j, uint64_t now)
+{
+	struct worker *w = j->worker;
+
+	deadline_add(w->silences, &j->silence,
+	    now + w->config->response_timeout * 1000ull / JOIN_LOOKS);
+}
+
+static void
+silence_expired(void *arg, struct deadline *d)
+{
+	struct join *j = deadline_of(d, struct join, silence);
+	uint64_t asked = relay_bytes(j->relay, RELAY_A_TO_B);
+	uint64_t now = clock_ms();
+	struct worker *w = arg;
+
+	if (asked != j->asked) {
+		j->asked = asked;
+		j->quiet_ms = now;
+	} else if (now - j->quiet_ms >= w->config->response_timeout * 1000ull) {
+		close_with_page(
+		    j, 504, "the local service did not answer in time");
+		return;
+	}
+	await_answer(j, now);
+}
+
+struct deadline_list *
+join_deadlines_new(struct worker *w)
+{
+	return deadline_list_new(w->base, silence_expired, w);
+}
+
+/* What only joins of node sessions have. */
+static void
+watch_answer(struct join *j)
+{
+	j->quiet_ms = clock_ms();
+	await_answer(j, j->quiet_ms);
+	relay_end_with_b(j->relay);
 }
 
 enum join_result
@@ -280,7 +367,7 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 		free(j);
 		return JOIN_NO_MEMORY;
 	}
-	if (send_reply(s, visitor, &proxy->stream) == -1) {
+	if (begin(s, visitor, &proxy->stream) == -1) {
 		relay_free(j->relay);
 		free(j);
 		conn_close(proxy);
@@ -294,8 +381,11 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 	j->proxy = conn_take(proxy);
 	memcpy(j->name, s->name, sizeof(j->name));
 	j->kind = s->kind;
+	j->is_node = s->node != NULL;
 	if (s->kind == REGISTRY_HTTP)
 		watch_requests(j);
+	if (j->is_node)
+		watch_answer(j);
 	LIST_INSERT_HEAD(&s->joins, j, link);
 	count(s);
 	if (relay_start(j->relay) == -1)
@@ -311,6 +401,7 @@ join_leave_all(struct join_list *joins, bool end)
 	while ((j = LIST_FIRST(joins)) != NULL) {
 		assert(j->session != NULL);
 		LIST_REMOVE(j, link);
+		j->session->joined--;
 		counter_add(&j->session->count->busy, -1);
 		j->session = NULL;
 		if (!end)

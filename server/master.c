@@ -20,13 +20,15 @@
 #include "server/counters.h"
 #include "server/inbox.h"
 #include "server/keyring.h"
+#include "server/ports.h"
 #include "server/public.h"
 #include "server/registry.h"
 #include "server/worker.h"
 
 #define MASTER_BACKLOG	    4096
-#define MASTER_GENERATIONS  3 /* of workers that there can be at once */
-#define WORKER_CANNOT_START 2 /* a worker that cannot start with this setup */
+#define MASTER_RESERVE	    128 /* descriptors that node ports leave */
+#define MASTER_GENERATIONS  3	/* of workers that there can be at once */
+#define WORKER_CANNOT_START 2	/* a worker that cannot start with this setup */
 #define MASTER_QUICK_MS	    1000  /* died so soon: wait before the next */
 #define MASTER_STEADY_MS    10000 /* alive so long: forget earlier deaths */
 #define MASTER_DELAY_MAX_S  30
@@ -65,6 +67,8 @@ struct master {
 	struct counters *counters;
 	struct inbox *inbox;
 	struct claim_book *claims;
+	struct ports *node_ports;
+	size_t picked; /* the worker that got the last orphan */
 	struct place_row *workers;
 	size_t workers_n; /* slots */
 	bool stopping;
@@ -76,12 +80,12 @@ struct master {
 static void spawn(struct place_row *);
 
 static void
-send_one(void *arg, uint32_t worker, const struct channel_msg *msg)
+send_one(void *arg, uint32_t worker, const struct channel_msg *msg, int fd)
 {
 	struct master *m = arg;
 
 	if (worker < m->workers_n && m->workers[worker].channel != NULL)
-		channel_send(m->workers[worker].channel, msg, -1);
+		channel_send(m->workers[worker].channel, msg, fd);
 }
 
 static void
@@ -90,7 +94,63 @@ send_all(void *arg, const struct channel_msg *msg)
 	struct master *m = arg;
 
 	for (uint32_t i = 0; i < m->workers_n; i++)
-		send_one(m, i, msg);
+		send_one(m, i, msg, -1);
+}
+
+static void
+close_port(void *arg, int fd, uint16_t port)
+{
+	struct master *m = arg;
+
+	close(fd);
+	ports_release(m->node_ports, port, clock_ms());
+}
+
+/* True if another descriptor leaves enough of them for what the master must
+ * always be able to do: fork a worker. */
+static bool
+may_keep(int fd)
+{
+	return (size_t)fd + MASTER_RESERVE < limit_fds();
+}
+
+/* A port for a node session, on the address of the listener by which it came:
+ * who cannot reach the one cannot reach the other. */
+static int
+open_port(void *arg, uint16_t listener, uint16_t *port)
+{
+	struct master *m = arg;
+	struct net_addr addr;
+	int fd = -1;
+
+	if (listener >= m->listen_n)
+		errno = EINVAL;
+	else if (net_local(m->listen_fds[listener], &addr) == 0)
+		fd = ports_listen(m->node_ports, &addr, clock_ms(), port);
+	if (fd != -1 && !may_keep(fd)) {
+		close_port(m, fd, *port);
+		fd = -1;
+		errno = EMFILE;
+	}
+	/* That no port is free the worker logs, once a client. */
+	if (fd == -1 && errno != EADDRNOTAVAIL)
+		log_error("cannot open a port for a node session: %s",
+		    strerror(errno));
+	return fd;
+}
+
+/* The next worker in turn that is ready. */
+static uint32_t
+pick_worker(void *arg)
+{
+	struct master *m = arg;
+
+	for (size_t i = 0; i < m->workers_n && !m->stopping; i++) {
+		m->picked = (m->picked + 1) % m->workers_n;
+		if (m->workers[m->picked].at == PLACE_READY)
+			return (uint32_t)m->picked;
+	}
+	return REGISTRY_NO_WORKER;
 }
 
 /* The certificates, if there are any. */
@@ -127,6 +187,11 @@ worker_message(void *arg, const struct channel_msg *msg, int fd)
 		p->ready_ms = clock_ms();
 		m->was_ready = true;
 		log_info("worker %u is ready pid=%d", p->slot + 1, (int)p->pid);
+		claim_worker_ready(m->claims, p->slot);
+		return;
+	case CHANNEL_EMPTY:
+		claim_empty(m->claims, p->slot, msg->empty.session,
+		    msg->empty.is_empty);
 		return;
 	case CHANNEL_CLAIM:
 		claim_answer(m->claims, p->slot, msg->id, &msg->claim);
@@ -432,6 +497,7 @@ master_new(const struct config *config)
 	if (m->keyring == NULL)
 		fatal("%s", why);
 	m->public = public_new(config);
+	m->node_ports = ports_new(config->node_ports, PORTS_REST_MS);
 	for (size_t i = 0; i < config->listen_n; i++)
 		bind_one(m, &config->listen[i]);
 	m->workers_n = (size_t)config->max_workers * MASTER_GENERATIONS;
@@ -451,7 +517,8 @@ master_new(const struct config *config)
 static void
 start(struct master *m)
 {
-	static const struct claim_ops ops = { send_one, send_all };
+	static const struct claim_ops ops = { send_one, send_all, open_port,
+		close_port, pick_worker };
 
 	m->base = event_base_new();
 	if (m->base == NULL)
@@ -492,6 +559,7 @@ master_run(struct master *m)
 	code = m->exit_code;
 	close_listeners(m);
 	forget(m);
+	ports_free(m->node_ports);
 	inbox_free(m->inbox);
 	counters_free(m->counters);
 	registry_free(m->registry);

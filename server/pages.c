@@ -407,6 +407,40 @@ find_built_in(struct http_text path)
 	return NULL;
 }
 
+/* A whole answer with a body of ours; -1 without memory. */
+static int
+put_answer(struct evbuffer *out, int status, const char *type,
+    struct evbuffer *body, bool is_head)
+{
+	if (evbuffer_add_printf(out,
+		"HTTP/1.1 %d %s\r\n"
+		"Server: " PAGES_AGENT "\r\n"
+		"Content-Type: %s; charset=utf-8\r\n"
+		"Content-Length: %zu\r\n"
+		"%s"
+		"Cache-Control: no-store\r\n"
+		"Connection: close\r\n\r\n",
+		status, page_reason(status), type, evbuffer_get_length(body),
+		status == 503 ? "Retry-After: 1\r\n" : "") == -1)
+		return -1;
+	return is_head ? 0 : evbuffer_add_buffer(out, body);
+}
+
+void
+pages_json(struct pages *p, struct conn *conn, int status, const char *json,
+    bool is_head)
+{
+	struct evbuffer *body = json == NULL ? NULL : evbuffer_new();
+	int made = -1;
+
+	if (body != NULL && evbuffer_add(body, json, strlen(json)) == 0)
+		made = put_answer(
+		    p->out, status, "application/json", body, is_head);
+	if (body != NULL)
+		evbuffer_free(body);
+	send_out(p, conn, made);
+}
+
 static int
 put_built_in(struct pages *p, const struct conn *conn,
     const struct http_head *head, const struct built_in *found)
@@ -417,20 +451,8 @@ put_built_in(struct pages *p, const struct conn *conn,
 
 	if (type == NULL)
 		type = head->wants_html ? "text/html" : "text/plain";
-	if (body == NULL || found->put(p, conn, head->wants_html, body) == -1 ||
-	    evbuffer_add_printf(p->out,
-		"HTTP/1.1 200 OK\r\n"
-		"Server: " PAGES_AGENT "\r\n"
-		"Content-Type: %s; charset=utf-8\r\n"
-		"Content-Length: %zu\r\n"
-		"Cache-Control: no-store\r\n"
-		"Connection: close\r\n\r\n",
-		type, evbuffer_get_length(body)) == -1)
-		goto out;
-	result = 0;
-	if (!asks_head(head))
-		result = evbuffer_add_buffer(p->out, body);
-out:
+	if (body != NULL && found->put(p, conn, head->wants_html, body) != -1)
+		result = put_answer(p->out, 200, type, body, asks_head(head));
 	if (body != NULL)
 		evbuffer_free(body);
 	return result;

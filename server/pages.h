@@ -47,6 +47,12 @@ void pages_to_https(struct pages *, struct conn *);
 int pages_put_error(
     struct evbuffer *out, int status, const char *why, bool html, bool is_head);
 
+/* Answers a request for the base domain with a JSON text, 503 with
+ * Retry-After. Takes the descriptor out of *conn; ends it without a word if
+ * the text is NULL, for want of memory. */
+void pages_json(
+    struct pages *, struct conn *, int status, const char *json, bool is_head);
+
 /* Serves a request for the base domain. The head was peeked, not read. */
 void pages_base(struct pages *, struct conn *, const struct http_head *);
 

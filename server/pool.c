@@ -7,6 +7,7 @@
 #include <event2/event_struct.h>
 
 #include "server/counters.h"
+#include "server/node.h"
 #include "server/session.h"
 #include "server/worker.h"
 
@@ -39,12 +40,15 @@ leave(struct proxy *p, struct conn *conn)
 static void
 proxy_cb(evutil_socket_t fd, short what, void *arg)
 {
+	struct proxy *p = arg;
+	struct session *s = p->session;
 	struct conn conn;
 
 	(void)fd;
 	(void)what;
-	leave(arg, &conn);
+	leave(p, &conn);
 	conn_close(&conn);
+	node_look(s);
 }
 
 void

@@ -34,6 +34,14 @@ enum registry_kind {
 	REGISTRY_TLS,	   /* routed by SNI, opaque */
 };
 
+/* What the client of a session speaks; 0 is none of them. */
+enum registry_dialect {
+	REGISTRY_EXT = 1, /* LTP with our extensions */
+	REGISTRY_OLD,	  /* LTP/0.2 as others have it */
+	REGISTRY_NODE,	  /* the HTTP API of the Node.js localtunnel: no control
+			     connection, a port of its own */
+};
+
 struct registry;
 
 /* Nothing has generation 0. */
@@ -63,8 +71,8 @@ struct registry_session {
 	char label[REGISTRY_LABEL_MAX + 1]; /* a DNS label; holds the slot and
 					       random bits */
 	uint32_t worker; /* slot of its owner or REGISTRY_NO_WORKER */
-	bool has_ext;
-	enum registry_kind kind; /* of its tunnel; never changes */
+	enum registry_dialect dialect; /* never changes */
+	enum registry_kind kind;       /* of its tunnel; never changes */
 	/* SHA-256 of what a claim brings as proof, so that nobody who reads
 	 * the table can claim with it. */
 	uint8_t secret[REGISTRY_HASH_LEN];
@@ -102,7 +110,7 @@ bool registry_find_session(
  * ref of generation 0), so a caller may pass what a worker sent.
  */
 
-/* A new tunnel with one new session, both from `from` (worker, has_ext, kind,
+/* A new tunnel with one new session, both from `from` (worker, dialect, kind,
  * secret, client, peer; the rest is filled in and copied back). False if the
  * table is full. The name must be free and good. */
 bool registry_add(struct registry *, const char *name,

@@ -6,6 +6,7 @@
 
 #include "common/drain.h"
 #include "server/handover.h"
+#include "server/node.h"
 #include "server/worker.h"
 
 /* For one burst of accept and one of the inbox, which nobody interrupts. */
@@ -25,7 +26,8 @@ room_init(struct worker *w, size_t pipes)
 	(void)room_is_left(w);
 }
 
-/* The descriptors in use, as the gauges have them. */
+/* The descriptors in use, as the gauges have them. A session has one, for its
+ * control connection or its port. */
 static size_t
 in_use(const struct worker *w)
 {
@@ -35,7 +37,8 @@ in_use(const struct worker *w)
 	       counter_get(&c->handshaking) + counter_get(&c->parked) +
 	       counter_get(&c->queued) + counter_get(&c->idle) +
 	       counter_get(&c->sessions) + 2 * counter_get(&c->joined) +
-	       drain_count(w->drains) + handover_count(w->handover);
+	       drain_count(w->drains) + handover_count(w->handover) +
+	       node_set_held(w->nodes);
 }
 
 bool

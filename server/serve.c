@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/tls.h"
 #include "server/account.h"
+#include "server/api.h"
 #include "server/control.h"
 #include "server/handover.h"
 #include "server/handshake.h"
@@ -364,7 +365,7 @@ serve_visitor(struct worker *w, struct conn *conn, const struct http_head *head)
 		say_route(conn, "visitor", NULL, "page", 0);
 		if (!meta && is_redirected(w, conn))
 			redirect(w, conn, NULL);
-		else
+		else if (!api_serve(w, conn, head))
 			pages_base(w->pages, conn, head);
 		return;
 	case ROUTE_HOST_OTHER:

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "server/control.h"
 #include "server/join.h"
+#include "server/node.h"
 #include "server/serve.h"
 #include "server/worker.h"
 
@@ -87,7 +88,11 @@ tell_master(const struct session *s, enum session_end end)
 	if (end == SESSION_TAKEN)
 		return;
 	msg.down.session = s->ref;
-	msg.down.cause = end == SESSION_CLOSED ? CHANNEL_CLOSED : CHANNEL_LOST;
+	/* The client of a node session knows its port alone, which goes with
+	 * it: there is nothing to hold the name for. */
+	msg.down.cause = end == SESSION_CLOSED || s->dialect == REGISTRY_NODE
+			     ? CHANNEL_CLOSED
+			     : CHANNEL_LOST;
 	channel_send(s->worker->channel, &msg, -1);
 }
 
@@ -121,6 +126,7 @@ session_end(struct session *s, enum session_end end, const char *why)
 		control_close(s->control, "taken over");
 	else
 		control_free(s->control);
+	node_stop(s);
 	pool_trim(s, 0);
 	join_leave_all(&s->joins, end == SESSION_SILENT);
 	/* The registry may not know yet that the session has ended: those
@@ -182,7 +188,7 @@ grow(struct session *s)
 	unsigned max = config->pool_idle_max;
 
 	s->pool.is_short = true;
-	if (!s->has_ext || s->pool.target >= max ||
+	if (!session_has_ext(s) || s->pool.target >= max ||
 	    s->queue.n <= s->pool.target / 2)
 		return;
 	set_target(s, s->pool.target * 2 < max ? s->pool.target * 2 : max);
@@ -204,49 +210,59 @@ session_visitor(struct session *s, struct conn *conn)
 }
 
 /* True if whoever opened this proxy connection owns the session: by its
- * secret, or as LTP/0.2 has it, by client string and address. */
+ * secret, or as LTP/0.2 has it, by client string and address. Those of a node
+ * session come by its port and nowhere else. */
 static bool
 is_owner(const struct session *s, const struct conn *conn,
     const struct ltp_message *m)
 {
 	uint8_t hash[REGISTRY_HASH_LEN];
 
-	if (s->has_ext)
+	if (session_has_ext(s))
 		return m->secret != NULL &&
 		       strlen(m->secret) == SESSION_SECRET_LEN &&
 		       CRYPTO_memcmp(
 			   m->secret, s->secret, SESSION_SECRET_LEN) == 0;
+	if (s->dialect == REGISTRY_NODE)
+		return false;
 	SHA256((const uint8_t *)m->client, strlen(m->client), hash);
 	return CRYPTO_memcmp(hash, s->client, sizeof(hash)) == 0 &&
 	       net_addr_same_host(&conn->peer, &s->peer);
+}
+
+bool
+session_take(struct session *s, struct conn *conn)
+{
+	struct conn visitor;
+
+	if (!queue_take(s, &visitor))
+		return pool_put(s, conn);
+	if (!join(s, &visitor, conn))
+		queue_put_first(s, &visitor);
+	return true;
 }
 
 void
 session_proxy(struct session *s, struct conn *conn, const struct ltp_message *m)
 {
 	struct worker *w = s->worker;
-	struct conn visitor;
 
 	if (!is_owner(s, conn, m)) {
 		serve_client_error(w, conn, s->name, "unavailable",
 		    "this tunnel belongs to another client");
 		return;
 	}
-	if (queue_take(s, &visitor)) {
-		if (!join(s, &visitor, conn))
-			queue_put_first(s, &visitor);
-		return;
-	}
-	if (!pool_put(s, conn))
+	if (!session_take(s, conn))
 		serve_client_error(w, conn, s->name,
-		    s->has_ext ? "full" : "exception", "the pool is full");
+		    session_has_ext(s) ? "full" : "exception",
+		    "the pool is full");
 }
 
 void
 session_tick(struct session *s)
 {
-	unsigned base = s->has_ext ? s->worker->config->pool_idle
-				   : s->worker->config->pool_idle_old;
+	unsigned base = session_has_ext(s) ? s->worker->config->pool_idle
+					   : s->worker->config->pool_idle_old;
 	bool was_short = s->pool.is_short;
 
 	s->pool.is_short = false;

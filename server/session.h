@@ -2,12 +2,13 @@
  *
  * A session: one client's control connection with its pool of idle proxy
  * connections, the visitors who wait for one, and the joins. All of it lives
- * in one worker, the owner, so none of it needs a lock.
+ * in one worker, the owner, so none of it needs a lock. A node session has a
+ * port in place of the control connection.
  *
  *   visitor --> session_visitor --> pool has one idle? --> join
  *                                        no --> queue -----^
  *   proxy connection --> session_proxy --> somebody waits? |
- *                                        no --> pool ------'
+ *   (node: session_take)                 no --> pool ------'
  */
 #ifndef LT_SERVER_SESSION_H
 #define LT_SERVER_SESSION_H
@@ -28,6 +29,7 @@
 struct control;
 struct counters_session;
 struct join;
+struct node;
 struct session_table;
 struct worker;
 
@@ -41,16 +43,26 @@ struct session {
 	char label[REGISTRY_LABEL_MAX + 1];
 	char secret[SESSION_SECRET_LEN + 1]; /* "" without ext */
 	uint8_t client[REGISTRY_HASH_LEN];   /* SHA-256 of the client string */
-	struct net_addr peer;		     /* of the control connection */
-	bool has_ext;
+	struct net_addr peer; /* of the control connection, or of who
+				 registered */
+	enum registry_dialect dialect;
 	enum registry_kind kind;
-	struct control *control; /* owned */
+	struct control *control; /* owned; NULL: node */
+	struct node *node;	 /* owned; NULL: not node */
 	struct pool pool;
 	struct queue queue;
 	uint64_t started_ms;
 	struct join_list joins; /* each of them owns itself */
+	unsigned joined;	/* how many these are */
 	struct counters_session *count;
 };
+
+/* True if its client knows our extensions of LTP. */
+static inline bool
+session_has_ext(const struct session *s)
+{
+	return s->dialect == REGISTRY_EXT;
+}
 
 /* Why a session ends. */
 enum session_end {
@@ -80,6 +92,10 @@ void session_end(struct session *, enum session_end, const char *why);
 /* Both take the connection. The proxy connection's hello has been read. */
 void session_visitor(struct session *, struct conn *);
 void session_proxy(struct session *, struct conn *, const struct ltp_message *);
+
+/* Takes a proxy connection of which it is known whose it is: joins it, or puts
+ * it into the pool. False, and it is still the caller's, if that is full. */
+bool session_take(struct session *, struct conn *);
 
 /* The heartbeat's tick: the pool shrinks again after a burst. */
 void session_tick(struct session *);

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define MAGIC  0x4c547265 /* "LTre" */
-#define LAYOUT 1	  /* changes with anything that is in the memfd */
+#define LAYOUT 2	  /* changes with anything that is in the memfd */
 
 /* A reader that meets a write looks again: at once, then after naps, for the
  * writer may have lost its processor. A quarter of a second in all, for it may

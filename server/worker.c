@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/relay.h"
 #include "common/tls.h"
+#include "server/api.h"
 #include "server/arrival.h"
 #include "server/certs.h"
 #include "server/channel.h"
@@ -20,7 +21,9 @@
 #include "server/deadline.h"
 #include "server/handover.h"
 #include "server/handshake.h"
+#include "server/join.h"
 #include "server/listener.h"
+#include "server/node.h"
 #include "server/pages.h"
 #include "server/park.h"
 #include "server/queue.h"
@@ -55,11 +58,12 @@ say_goodbye(struct session *s)
 }
 
 /* A client of LTP/0.2 cannot be told to come back: it does when its session
- * ends. Who waits in its queue is served first, or has his 502. */
+ * ends. Nor can a node client, which finds its port closed. Who waits in its
+ * queue is served first, or has his 502. */
 static void
 let_go(struct session *s)
 {
-	if (!s->has_ext && s->queue.n == 0)
+	if (!session_has_ext(s) && s->queue.n == 0)
 		session_end(s, SESSION_LOST, "the server is leaving");
 }
 
@@ -73,7 +77,7 @@ is_drained(const struct worker *w)
 	       counter_get(&w->count->queued) == 0 &&
 	       counter_get(&w->count->joined) == 0 &&
 	       handover_is_empty(w->handover) &&
-	       !control_claims_pending(w->claims) &&
+	       !control_claims_pending(w->claims) && !api_is_pending(w->api) &&
 	       drain_count(w->drains) == 0;
 }
 
@@ -164,37 +168,62 @@ await_certs(struct worker *w, int channel_fd)
 	close(fd);
 }
 
+/* The answer to a claim, whoever has made it. */
+static void
+claimed(struct worker *w, const struct channel_msg *msg, int *fd)
+{
+	if (!api_claimed(w, msg->id, &msg->claimed, fd))
+		control_claimed(w, msg->id, &msg->claimed);
+}
+
+/* A node session whose owner has died: its client notices nothing but that its
+ * connections have ended. */
+static void
+adopt(struct worker *w, const struct channel_claimed *session, int *fd)
+{
+	const char *why;
+
+	if (node_start(w, session, fd, &why) == NULL)
+		log_warn(
+		    "session lost tunnel=%s end=\"%s\"", session->name, why);
+	else
+		log_info("session adopted tunnel=%s port=%u", session->name,
+		    session->port);
+}
+
 static void
 message(void *arg, const struct channel_msg *msg, int fd)
 {
 	struct worker *w = arg;
 	struct session *s;
 
-	if (msg->type == CHANNEL_CERTS)
-		(void)take_certs(w, fd);
-	if (fd != -1)
-		close(fd);
 	switch (msg->type) {
 	case CHANNEL_CERTS:
-		return;
+		(void)take_certs(w, fd);
+		break;
 	case CHANNEL_CLAIMED:
-		control_claimed(w, msg->id, &msg->claimed);
-		return;
+		claimed(w, msg, &fd);
+		break;
+	case CHANNEL_ADOPT:
+		adopt(w, &msg->claimed, &fd);
+		break;
 	case CHANNEL_TAKEN:
 		s = session_find(w->sessions, msg->session);
 		if (s != NULL)
 			session_end(s, SESSION_TAKEN, "taken over");
-		return;
+		break;
 	case CHANNEL_UP:
 	case CHANNEL_GONE:
 		park_wake(w, msg->tunnel);
-		return;
+		break;
 	case CHANNEL_DRAIN:
 		drain(w, "asked to stop");
-		return;
+		break;
 	default:
 		log_error("the master sent what only workers send");
 	}
+	if (fd != -1)
+		close(fd);
 }
 
 /* Without a master nobody grants names: clients have to go elsewhere. */
@@ -205,6 +234,7 @@ closed(void *arg, const char *why)
 
 	log_error("lost the master: %s", why);
 	control_claims_drop(w);
+	api_drop(w);
 	drain(w, "the master is gone");
 }
 
@@ -235,7 +265,10 @@ start_up(struct worker *w, const struct worker_start *start)
 		fatal("out of memory");
 	w->sessions = session_table_new(w->registry);
 	w->claims = control_claims_new();
+	w->api = api_new();
+	w->nodes = node_set_new(w);
 	w->waits = queue_deadlines_new(w);
+	w->silences = join_deadlines_new(w);
 	w->park = park_new(w);
 	w->arrivals = arrivals_new(w);
 	w->handshakes = handshakes_new(w);
@@ -263,7 +296,10 @@ tear_down(struct worker *w)
 	handshakes_free(w->handshakes);
 	arrivals_free(w->arrivals);
 	park_free(w->park);
+	deadline_list_free(w->silences);
 	deadline_list_free(w->waits);
+	node_set_free(w->nodes);
+	api_free(w->api);
 	control_claims_free(w->claims);
 	session_table_free(w->sessions);
 	pages_free(w->pages);

@@ -19,6 +19,7 @@
 /* The exit code of a worker that cannot start. */
 #define WORKER_CANNOT_START 2
 
+struct api;
 struct arrivals;
 struct channel;
 struct control_claims;
@@ -29,6 +30,7 @@ struct event_base;
 struct handover;
 struct handshakes;
 struct listener_set;
+struct node_set;
 struct pages;
 struct park;
 struct public;
@@ -59,7 +61,8 @@ struct worker {
 	const struct public *public;
 	uint32_t slot;
 	bool draining;
-	size_t fds_fixed; /* see room_init() */
+	uint32_t last_claim; /* the id of it, whoever made it */
+	size_t fds_fixed;    /* see room_init() */
 
 	struct event_base *base;
 	struct channel *channel;
@@ -72,7 +75,10 @@ struct worker {
 	struct park *park;
 	struct session_table *sessions;
 	struct control_claims *claims;
-	struct deadline_list *waits; /* of visitors in queues */
+	struct api *api;
+	struct node_set *nodes;
+	struct deadline_list *waits;	/* of visitors in queues */
+	struct deadline_list *silences; /* of joins without an answer */
 	struct relay_env *relays;
 	struct drain_set *drains;
 	struct pages *pages;

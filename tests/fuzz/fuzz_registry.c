@@ -28,7 +28,8 @@ static void
 operate(struct registry *r, uint8_t what, unsigned who,
     struct registry_tunnel *t, struct registry_session *s)
 {
-	struct registry_session fresh = { .worker = what % 7, .has_ext = true };
+	struct registry_session fresh = { .worker = what % 7,
+		.dialect = REGISTRY_EXT };
 	struct registry_tunnel found;
 	struct net_addr peer = { 0 };
 	bool is_there, should;

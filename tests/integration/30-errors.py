@@ -91,8 +91,8 @@ for data, says in ((b"GET / HTTP/1.1\r\n\r\n",
                     b"The request has no Host header."),
                    (b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n",
                     b"Tunnels here are NAME.localhost."),
-                   (b"GET /x<y HTTP/1.1\r\nHost: localhost\r\n\r\n",
-                    b"There is no such page here: /x<y.")):
+                   (b"GET /x/<y HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                    b"There is no such page here: /x/<y.")):
     with lt.Visitor(server) as visitor:
         visitor.send(data)
         assert says in visitor.read_response().body, says
@@ -162,7 +162,7 @@ for path in "/", "/meta/version", "/meta/backend", "/meta/metrics":
             visitor.send(lt.request(base, path, method, body=BODY))
             page = check(visitor, 405, html=False)
             assert page.header("Allow") == "GET, HEAD"
-for path in "/meta", "/meta/", "/meta/x", "/meta/versionx", "/demo", "//":
+for path in "/meta", "/meta/", "/meta/x", "/meta/versionx", "/demo/x", "//":
     check_ways(404, send_ways(server, base, path))
 
 # 408: the head does not come in time, and what comes of it does not prolong

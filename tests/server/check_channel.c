@@ -16,6 +16,7 @@
 #include <event2/event.h>
 
 #include "common/fdpass.h"
+#include "server/config.h"
 
 #define QUEUE_MAX 65536
 
@@ -132,7 +133,7 @@ START_TEST(messages_go_both_ways)
 
 	start(&b, fds[1]);
 	strcpy(msg.claim.name, "demo");
-	msg.claim.has_ext = true;
+	msg.claim.dialect = REGISTRY_EXT;
 	msg.claim.kind = REGISTRY_TLS;
 	channel_send(a.channel, &msg, -1);
 	ck_assert_uint_eq(b.messages, 0);
@@ -339,10 +340,12 @@ START_TEST(wrong_content_ends_it)
 	memset(&msg.claim.kind, 0xff, sizeof(msg.claim.kind));
 	is_nonsense(&msg, sizeof(msg));
 	msg.claim.kind = REGISTRY_HTTP;
+	msg.claim.dialect = REGISTRY_OLD;
 	memset(msg.claim.name, 'x', sizeof(msg.claim.name));
 	is_nonsense(&msg, sizeof(msg));
 	memset(&msg.claim, 0, sizeof(msg.claim));
 	msg.claim.kind = REGISTRY_HTTP;
+	msg.claim.dialect = REGISTRY_OLD;
 	memset(msg.claim.session, 'x', sizeof(msg.claim.session));
 	is_nonsense(&msg, sizeof(msg));
 	memset(&msg, 0, sizeof(msg));
@@ -351,6 +354,32 @@ START_TEST(wrong_content_ends_it)
 	is_nonsense(&msg, sizeof(msg));
 	memset(&msg.claimed, 0, sizeof(msg.claimed));
 	memset(msg.claimed.label, 'x', sizeof(msg.claimed.label));
+	is_nonsense(&msg, sizeof(msg));
+	msg.type = CHANNEL_ADOPT;
+	is_nonsense(&msg, sizeof(msg));
+	close(fds[1]);
+}
+END_TEST
+
+START_TEST(claims_are_checked)
+{
+	struct channel_msg msg = { .type = CHANNEL_CLAIM };
+	unsigned n;
+
+	msg.claim.kind = REGISTRY_HTTP;
+	msg.claim.dialect = REGISTRY_NODE;
+	msg.claim.listener = CONFIG_LISTEN_MAX - 1;
+	ck_assert_int_eq(send(fds[1], &msg, sizeof(msg), 0), (int)sizeof(msg));
+	settle();
+	ck_assert_uint_eq(a.messages, 1);
+	msg.claim.listener = CONFIG_LISTEN_MAX;
+	is_nonsense(&msg, sizeof(msg));
+	msg.claim.listener = 0;
+	n = 0;
+	memcpy(&msg.claim.dialect, &n, sizeof(n));
+	is_nonsense(&msg, sizeof(msg));
+	n = REGISTRY_NODE + 1;
+	memcpy(&msg.claim.dialect, &n, sizeof(n));
 	is_nonsense(&msg, sizeof(msg));
 	close(fds[1]);
 }
@@ -362,13 +391,20 @@ START_TEST(bools_are_made_bools)
 	struct channel_msg msg = { .type = CHANNEL_CLAIM };
 
 	msg.claim.kind = REGISTRY_HTTP;
-	memset(&msg.claim.has_ext, 2, 1);
+	msg.claim.dialect = REGISTRY_EXT;
 	memset(&msg.claim.has_proof, 0xff, 1);
 	ck_assert_int_eq(send(fds[1], &msg, sizeof(msg), 0), (int)sizeof(msg));
 	settle();
 	ck_assert_uint_eq(a.messages, 1);
-	ck_assert_int_eq(memcmp(&a.last.claim.has_ext, "\1", 1), 0);
 	ck_assert_int_eq(memcmp(&a.last.claim.has_proof, "\1", 1), 0);
+	memset(&msg, 0, sizeof(msg));
+	msg.type = CHANNEL_EMPTY;
+	msg.id = 1;
+	memset(&msg.empty.is_empty, 2, 1);
+	ck_assert_int_eq(send(fds[1], &msg, sizeof(msg), 0), (int)sizeof(msg));
+	settle();
+	ck_assert_uint_eq(a.messages, 2);
+	ck_assert_int_eq(memcmp(&a.last.empty.is_empty, "\1", 1), 0);
 	close(fds[1]);
 }
 END_TEST
@@ -381,7 +417,7 @@ main(void)
 		what_does_not_fit_waits, peer_that_does_not_read_is_dead,
 		end_of_file_comes_after_the_messages,
 		sending_to_the_dead_loses_no_message, callbacks_may_free,
-		wrong_form_ends_it, wrong_content_ends_it,
+		wrong_form_ends_it, wrong_content_ends_it, claims_are_checked,
 		bools_are_made_bools };
 	Suite *suite = suite_create("channel");
 	TCase *tc = tcase_create("channel");

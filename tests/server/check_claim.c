@@ -6,19 +6,24 @@
 #include "server/claim.h"
 
 #include <check.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
 #include "common/clock.h"
 
-#define SIZE 3
-#define LOG  64
-#define ALL  1000 /* as the receiver: every worker */
+#define SIZE  3
+#define LOG   64
+#define ALL   1000 /* as the receiver: every worker */
+#define PORTS 2
 
 struct note {
 	uint32_t to;
 	struct channel_msg msg;
+	int fd; /* the book's own number; it stays open there */
 };
 
 static struct event_base *base;
@@ -29,24 +34,61 @@ static struct note notes[LOG];
 static size_t notes_n;
 static struct channel_claim claim;
 
+/* The ports of the system: descriptors of /dev/null, numbered. */
+static uint16_t last_port;
+static uint16_t asked_listener;
+static unsigned ports_open;
+static uint32_t heir; /* who is picked */
+
 static void
-take_note(void *arg, uint32_t worker, const struct channel_msg *msg)
+take_note(void *arg, uint32_t worker, const struct channel_msg *msg, int fd)
 {
 	ck_assert_ptr_eq(arg, &config);
 	ck_assert_uint_lt(notes_n, LOG);
-	notes[notes_n++] = (struct note){ worker, *msg };
+	notes[notes_n++] = (struct note){ worker, *msg, fd };
 }
 
 static void
 take_note_for_all(void *arg, const struct channel_msg *msg)
 {
-	take_note(arg, ALL, msg);
+	take_note(arg, ALL, msg, -1);
+}
+
+static int
+open_port(void *arg, uint16_t listener, uint16_t *port)
+{
+	ck_assert_ptr_eq(arg, &config);
+	asked_listener = listener;
+	if (ports_open == PORTS) {
+		errno = EADDRNOTAVAIL;
+		return -1;
+	}
+	ports_open++;
+	*port = ++last_port;
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void
+close_port(void *arg, int fd, uint16_t port)
+{
+	ck_assert_ptr_eq(arg, &config);
+	ck_assert_uint_le(port, last_port);
+	ck_assert_int_eq(close(fd), 0);
+	ports_open--;
+}
+
+static uint32_t
+pick(void *arg)
+{
+	ck_assert_ptr_eq(arg, &config);
+	return heir;
 }
 
 static void
 set_up(void)
 {
-	static const struct claim_ops ops = { take_note, take_note_for_all };
+	static const struct claim_ops ops = { take_note, take_note_for_all,
+		open_port, close_port, pick };
 
 	base = event_base_new();
 	reg = registry_new(SIZE);
@@ -55,6 +97,9 @@ set_up(void)
 	book = claim_book_new(base, reg, &config, &ops, &config);
 	ck_assert(base != NULL && reg != NULL && book != NULL);
 	notes_n = 0;
+	ports_open = 0;
+	last_port = 0;
+	heir = REGISTRY_NO_WORKER;
 }
 
 static void
@@ -74,7 +119,7 @@ prepare(const char *name, uint8_t fresh)
 {
 	memset(&claim, 0, sizeof(claim));
 	strcpy(claim.name, name);
-	claim.has_ext = true;
+	claim.dialect = REGISTRY_EXT;
 	claim.kind = REGISTRY_HTTP;
 	memset(claim.secret, fresh, sizeof(claim.secret));
 	ck_assert_int_eq(net_addr_from(&claim.peer, "192.0.2.1", fresh), 0);
@@ -84,9 +129,17 @@ static void
 prepare_old(const char *name, uint8_t client, const char *address)
 {
 	prepare(name, 0);
-	claim.has_ext = false;
+	claim.dialect = REGISTRY_OLD;
 	memset(claim.client, client, sizeof(claim.client));
 	ck_assert_int_eq(net_addr_from(&claim.peer, address, 7), 0);
+}
+
+static void
+prepare_node(const char *name, const char *address)
+{
+	prepare_old(name, 0, address);
+	claim.dialect = REGISTRY_NODE;
+	claim.listener = 3;
 }
 
 static void
@@ -121,6 +174,7 @@ no_more(void)
 static struct channel_claimed
 answer(uint32_t worker, enum channel_verdict verdict)
 {
+	int fd = notes[0].fd;
 	struct channel_msg msg = next(worker, CHANNEL_CLAIMED);
 	struct registry_session s;
 
@@ -132,6 +186,11 @@ answer(uint32_t worker, enum channel_verdict verdict)
 		ck_assert(registry_session(reg, msg.claimed.session, &s));
 		ck_assert_uint_eq(s.worker, worker);
 		ck_assert_str_eq(s.label, msg.claimed.label);
+		ck_assert_int_eq(msg.claimed.kind, s.kind);
+		ck_assert(net_addr_same_host(&msg.claimed.peer, &s.peer));
+		ck_assert_int_eq(
+		    msg.claimed.port != 0, s.dialect == REGISTRY_NODE);
+		ck_assert_int_eq(fd != -1, s.dialect == REGISTRY_NODE);
 	}
 	no_more();
 	return msg.claimed;
@@ -333,7 +392,7 @@ START_TEST(old_and_new_clients_do_not_mix)
 	prepare_old("old", 1, "192.0.2.1");
 	ask(5, CHANNEL_GRANTED);
 	prepare_old("new", 1, "192.0.2.1");
-	claim.has_ext = true;
+	claim.dialect = REGISTRY_EXT;
 	c = ask(5, CHANNEL_GRANTED);
 
 	prepare_old("new", 1, "192.0.2.1");
@@ -341,7 +400,7 @@ START_TEST(old_and_new_clients_do_not_mix)
 	offer(0);
 	ask(6, CHANNEL_TAKEN_NAME);
 	prepare_old("old", 1, "192.0.2.1");
-	claim.has_ext = true;
+	claim.dialect = REGISTRY_EXT;
 	ask(6, CHANNEL_TAKEN_NAME);
 	/* A session made for an old client has no secret, not even this. */
 	offer(0);
@@ -538,6 +597,198 @@ START_TEST(dead_worker_loses_only_its_own)
 }
 END_TEST
 
+/* Reads the word to a worker that it goes on with a node session. */
+static struct channel_claimed
+adopted(uint32_t worker, const struct channel_claimed *old)
+{
+	int fd = notes[0].fd;
+	struct channel_claimed c = next(worker, CHANNEL_ADOPT).claimed;
+	struct registry_session s;
+
+	ck_assert(registry_ref_same(next(ALL, CHANNEL_UP).tunnel, old->tunnel));
+	ck_assert(registry_ref_same(c.tunnel, old->tunnel));
+	ck_assert(!registry_ref_same(c.session, old->session));
+	ck_assert_str_eq(c.name, old->name);
+	ck_assert_uint_eq(c.port, old->port);
+	ck_assert_int_ne(fcntl(fd, F_GETFD), -1);
+	ck_assert(net_addr_same_host(&c.peer, &old->peer));
+	ck_assert_int_eq(c.kind, REGISTRY_HTTP);
+	ck_assert(registry_session(reg, c.session, &s));
+	ck_assert_uint_eq(s.worker, worker);
+	ck_assert(!is_held(c.name));
+	return c;
+}
+
+START_TEST(node_session_has_a_port)
+{
+	struct channel_claimed c;
+
+	prepare_node("demo", "192.0.2.1");
+	c = ask(5, CHANNEL_GRANTED);
+	ck_assert_uint_eq(asked_listener, 3);
+	ck_assert_uint_eq(ports_open, 1);
+	claim_down(book, 5, c.session, CHANNEL_CLOSED);
+	next(ALL, CHANNEL_GONE);
+	ck_assert_uint_eq(ports_open, 0);
+
+	/* The slot is not stained by it. */
+	granted("demo", 1, 5);
+	granted("b", 1, 5);
+	granted("c", 1, 5);
+	ck_assert_uint_eq(ports_open, 0);
+
+	/* No room: the port is given back. */
+	prepare_node("node", "192.0.2.1");
+	ask(5, CHANNEL_FULL);
+	ck_assert_uint_eq(ports_open, 0);
+}
+END_TEST
+
+START_TEST(node_session_is_of_kind_http)
+{
+	prepare_node("demo", "192.0.2.1");
+	claim.kind = REGISTRY_TLS;
+	ask(5, CHANNEL_TAKEN_NAME);
+	ck_assert_uint_eq(ports_open, 0);
+}
+END_TEST
+
+START_TEST(without_a_port_there_is_none)
+{
+	struct channel_claimed c;
+
+	prepare_node("one", "192.0.2.1");
+	c = ask(5, CHANNEL_GRANTED);
+	prepare_node("two", "192.0.2.1");
+	ask(5, CHANNEL_GRANTED);
+	prepare_node("three", "192.0.2.1");
+	ask(5, CHANNEL_NO_PORT);
+	ck_assert(is_free("three"));
+	claim_down(book, 5, c.session, CHANNEL_LOST);
+	ask(5, CHANNEL_NO_PORT); /* held, and the port with it */
+	prepare("three", 1);
+	ask(5, CHANNEL_GRANTED); /* others need none */
+}
+END_TEST
+
+START_TEST(node_name_is_its_own_while_in_use)
+{
+	struct channel_claimed c;
+
+	prepare_node("demo", "192.0.2.1");
+	c = ask(5, CHANNEL_GRANTED);
+	ask(5, CHANNEL_TAKEN_NAME);
+
+	/* Only its owner says that it is not in use, of this session. */
+	claim_empty(book, 6, c.session, true);
+	claim_empty(book, 5, (struct registry_ref){ UINT32_MAX, 1 }, true);
+	ask(6, CHANNEL_TAKEN_NAME);
+	claim_empty(book, 5, c.session, true);
+	claim_empty(book, 5, c.session, false);
+	ask(6, CHANNEL_TAKEN_NAME);
+
+	claim_empty(book, 5, c.session, true);
+	prepare_node("demo", "192.0.2.2");
+	ask(6, CHANNEL_TAKEN_NAME);
+	prepare_node("demo", "192.0.2.1");
+	claim.listener = 4; /* there the port may be out of reach */
+	ask(6, CHANNEL_TAKEN_NAME);
+	claim.listener = 3;
+	ck_assert_uint_eq(take_over(6, 5, &c).port, c.port);
+	ck_assert_uint_eq(ports_open, 1);
+
+	/* The new one is in use. */
+	ask(7, CHANNEL_TAKEN_NAME);
+}
+END_TEST
+
+START_TEST(dialects_do_not_mix)
+{
+	struct channel_claimed c;
+
+	prepare_node("demo", "192.0.2.1");
+	c = ask(5, CHANNEL_GRANTED);
+	claim_empty(book, 5, c.session, true);
+	prepare_old("demo", 0, "192.0.2.1");
+	ask(5, CHANNEL_TAKEN_NAME);
+	prepare("demo", 0);
+	offer(0);
+	strcpy(claim.session, c.label);
+	ask(5, CHANNEL_TAKEN_NAME);
+
+	prepare_old("old", 0, "192.0.2.1");
+	c = ask(5, CHANNEL_GRANTED);
+	claim_empty(book, 5, c.session, true);
+	prepare_node("old", "192.0.2.1");
+	ask(5, CHANNEL_TAKEN_NAME);
+}
+END_TEST
+
+START_TEST(node_session_outlives_its_owner)
+{
+	struct channel_claimed c, d;
+
+	prepare_node("demo", "192.0.2.1");
+	c = ask(5, CHANNEL_GRANTED);
+	claim_empty(book, 5, c.session, true);
+	granted("other", 1, 5);
+	heir = 7;
+	claim_worker_gone(book, 5);
+	d = adopted(7, &c);
+	no_more();
+	ck_assert(is_held("other"));
+
+	/* What the dead one has said does not count any more. */
+	prepare_node("demo", "192.0.2.1");
+	ask(6, CHANNEL_TAKEN_NAME);
+	claim_down(book, 5, c.session, CHANNEL_CLOSED);
+	claim_down(book, 7, c.session, CHANNEL_CLOSED);
+	ck_assert(!is_free("demo"));
+
+	/* The heir dies too; nobody is ready. Then somebody is. */
+	heir = REGISTRY_NO_WORKER;
+	claim_worker_gone(book, 7);
+	no_more();
+	ck_assert(is_held("demo"));
+	ck_assert_uint_eq(ports_open, 1);
+	claim_worker_ready(book, 5);
+	d = adopted(5, &d);
+	no_more();
+	claim_worker_ready(book, 6);
+	no_more();
+	claim_down(book, 5, d.session, CHANNEL_CLOSED);
+	next(ALL, CHANNEL_GONE);
+	ck_assert_uint_eq(ports_open, 0);
+}
+END_TEST
+
+/* Nobody gets ready in time, or the grace period is none. */
+START_TEST(orphans_do_not_live_for_ever)
+{
+	struct channel_claimed c;
+
+	config.grace_old = 1;
+	prepare_node("demo", "192.0.2.1");
+	c = ask(5, CHANNEL_GRANTED);
+	claim_worker_gone(book, 5);
+	no_more();
+	event_base_dispatch(base);
+	ck_assert(registry_ref_same(next(ALL, CHANNEL_GONE).tunnel, c.tunnel));
+	ck_assert_uint_eq(ports_open, 0);
+	claim_worker_ready(book, 5);
+	no_more();
+
+	config.grace_old = 0;
+	ask(5, CHANNEL_GRANTED);
+	claim_worker_gone(book, 5);
+	next(ALL, CHANNEL_GONE);
+	no_more();
+	ck_assert_uint_eq(ports_open, 0);
+	claim_worker_ready(book, 5);
+	no_more();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -550,7 +801,10 @@ main(void)
 		full_table_says_so, goodbye_frees_the_name,
 		only_the_owner_ends_a_session, held_name_waits_for_its_owner,
 		no_grace_frees_at_once, grace_ends,
-		dead_worker_loses_only_its_own };
+		dead_worker_loses_only_its_own, node_session_has_a_port,
+		node_session_is_of_kind_http, without_a_port_there_is_none,
+		node_name_is_its_own_while_in_use, dialects_do_not_mix,
+		node_session_outlives_its_owner, orphans_do_not_live_for_ever };
 	Suite *suite = suite_create("claim");
 	TCase *tc = tcase_create("claim");
 	SRunner *runner = srunner_create(suite);

@@ -142,6 +142,11 @@ START_TEST(defaults)
 	ck_assert_uint_eq(config->handshakes, 1024);
 	ck_assert_uint_eq(config->handshakes_per_address, 256);
 	ck_assert_uint_eq(config->ticket_rotation, 43200);
+	ck_assert_int_eq(config->node_api, CONFIG_NODE_YES);
+	ck_assert_uint_eq(config->node_ports.first, 20000);
+	ck_assert_uint_eq(config->node_ports.last, 29999);
+	ck_assert(!config->node_any_address);
+	ck_assert_uint_eq(config->response_timeout, 60);
 	ck_assert_int_eq(config->log_level, LOG_LEVEL_INFO);
 }
 END_TEST
@@ -175,6 +180,40 @@ START_TEST(words)
 	good("log-level", "debug");
 	ck_assert_int_eq(config->log_level, LOG_LEVEL_DEBUG);
 	bad("log-level", "loud", "log-level", "loud", "warn", NULL);
+}
+END_TEST
+
+START_TEST(port_ranges)
+{
+	good("node-ports", "1-65535");
+	good("node-ports", "4000-4010");
+	bad("node-ports", "4010-4000", "node-ports", "4010-4000", "FIRST-LAST",
+	    NULL);
+	bad("node-ports", "0-9", NULL);
+	bad("node-ports", "many", NULL);
+	ck_assert_uint_eq(config->node_ports.first, 4000);
+	ck_assert_uint_eq(config->node_ports.last, 4010);
+}
+END_TEST
+
+/* Only while nobody else can reach us. */
+START_TEST(node_api)
+{
+	bad("node-api", "on", "node-api", "auto, yes or no", NULL);
+	good("listen", "127.0.0.2:80");
+	good("listen", "[::1]:80");
+	finish();
+	ck_assert_int_eq(config->node_api, CONFIG_NODE_YES);
+	good("node-api", "no");
+	finish();
+	ck_assert_int_eq(config->node_api, CONFIG_NODE_NO);
+	good("listen", "*:81");
+	good("node-api", "auto");
+	finish();
+	ck_assert_int_eq(config->node_api, CONFIG_NODE_NO);
+	good("node-api", "yes");
+	finish();
+	ck_assert_int_eq(config->node_api, CONFIG_NODE_YES);
 }
 END_TEST
 
@@ -477,6 +516,12 @@ is_public(
 
 START_TEST(publics)
 {
+	char said[1024];
+
+	/* The world is let in, if only by a proxy. */
+	ck_assert_int_eq(read_public("https://", said, sizeof(said)), 0);
+	finish();
+	ck_assert_int_eq(config->node_api, CONFIG_NODE_NO);
 	is_public("https://:443", "https", "", 443);
 	is_public("https://:8443", "https", "", 8443);
 	is_public("https://", "https", "", 443);
@@ -800,6 +845,8 @@ main(void)
 	tcase_add_test(tcase, numbers);
 	tcase_add_test(tcase, words);
 	tcase_add_test(tcase, domains);
+	tcase_add_test(tcase, port_ranges);
+	tcase_add_test(tcase, node_api);
 	tcase_add_test(tcase, listeners);
 	tcase_add_test(tcase, unknown_key);
 	tcase_add_test(tcase, far_key);

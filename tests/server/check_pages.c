@@ -162,6 +162,40 @@ get(const char *target, uint16_t listener)
 	base_page(request, listener);
 }
 
+static void
+json(int status, const char *text, bool is_head)
+{
+	struct conn conn;
+	int fd = visitor("GET /?new HTTP/1.1\r\nHost: a\r\n\r\n", &conn);
+
+	pages_json(pages, &conn, status, text, is_head);
+	ck_assert_int_eq(conn.stream.fd, -1);
+	collect(fd);
+}
+
+START_TEST(json_answers)
+{
+	json(200, "{\"id\":\"demo\"}", false);
+	ck_assert_ptr_eq(strstr(answer, "HTTP/1.1 200 OK\r\n"), answer);
+	ck_assert(has("\r\nContent-Type: application/json"));
+	ck_assert(has("\r\nCache-Control: no-store\r\n"));
+	ck_assert(has("\r\nConnection: close\r\n"));
+	ck_assert(!has("Retry-After"));
+	ck_assert_str_eq(body(false), "{\"id\":\"demo\"}");
+	json(503, "{}", true);
+	ck_assert_ptr_eq(
+	    strstr(answer, "HTTP/1.1 503 Service Unavailable\r\n"), answer);
+	ck_assert(has("\r\nContent-Length: 2\r\n"));
+	ck_assert(has("\r\nRetry-After: 1\r\n"));
+	body(true);
+	/* Out of memory: an end, no nonsense, and the next one is whole. */
+	json(200, NULL, false);
+	ck_assert_str_eq(answer, "");
+	json(403, "{}", false);
+	ck_assert_ptr_eq(strstr(answer, "HTTP/1.1 403 Forbidden\r\n"), answer);
+}
+END_TEST
+
 START_TEST(error_plain)
 {
 	static const int statuses[] = { 400, 404, 405, 408, 421, 431, 502, 503,
@@ -426,6 +460,7 @@ main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, error_plain);
+	tcase_add_test(tcase, json_answers);
 	tcase_add_test(tcase, error_html);
 	tcase_add_test(tcase, error_other_host);
 	tcase_add_test(tcase, error_put);

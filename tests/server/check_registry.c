@@ -49,7 +49,7 @@ add(const char *name, uint32_t worker, uint8_t mark,
 
 	memset(session, 0, sizeof(*session));
 	session->worker = worker;
-	session->has_ext = mark & 1;
+	session->dialect = mark & 1 ? REGISTRY_EXT : REGISTRY_OLD;
 	memset(session->secret, mark, sizeof(session->secret));
 	memset(session->client, mark, sizeof(session->client));
 	ck_assert_int_eq(net_addr_from(&session->peer, "192.0.2.1", mark), 0);
@@ -77,7 +77,8 @@ START_TEST(added_tunnel_is_found)
 	ck_assert(registry_session(reg, found.session, &got));
 	ck_assert_mem_eq(&got, &s, sizeof(got));
 	ck_assert_uint_eq(got.worker, 3);
-	ck_assert(got.has_ext && got.secret[31] == 7 && got.client[0] == 7);
+	ck_assert(got.dialect == REGISTRY_EXT && got.secret[31] == 7 &&
+		  got.client[0] == 7);
 	ck_assert_uint_eq(net_addr_port(&got.peer), 7);
 	ck_assert(!registry_find(reg, "dem", &found));
 	ck_assert(!registry_find(reg, "demos", &found));

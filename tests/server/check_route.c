@@ -27,7 +27,7 @@ setup(void)
 	ck_assert_ptr_nonnull(counters);
 	memset(&session, 0, sizeof(session));
 	session.worker = 2;
-	session.has_ext = true;
+	session.dialect = REGISTRY_EXT;
 	ck_assert(registry_add(registry, "demo", &session, &tunnel));
 }
 
