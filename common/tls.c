@@ -163,7 +163,8 @@ reason(const struct tls *t, int saved_errno)
 }
 
 /* What a call that gave `n` <= 0 means, as errno; 0 for close_notify. The first
- * fault is the one that is told, since others follow from it. */
+ * fault is the one that is told, since others follow from it; but what the peer
+ * says explains why its socket takes nothing any more. */
 static int
 fail(struct tls *t, int n)
 {
@@ -186,7 +187,8 @@ fail(struct tls *t, int n)
 	default:
 		why = reason(t, 0);
 	}
-	if (t->why[0] == '\0')
+	if (t->why[0] == '\0' || (error == EPROTO && t->write_error != 0 &&
+				     t->write_error != EPROTO))
 		t->why = why;
 	ERR_clear_error();
 	return error;
