@@ -235,6 +235,17 @@ lint: ## formatter, linters, house rules; needs "tools/deps lint"
 
 # --- the rest --------------------------------------------------------------
 
+# What only the benchmark needs: the limit, and a service for uploads.
+BENCH := $(patsubst bench/%.c,$(O)/bench/%,$(wildcard bench/*.c))
+
+$(O)/bench/%: $(O)/bench/%.o
+	$(call say,LINK)$(LINK) -o $@ $^
+
+bench: ## speed beside others (bench/README.md); QUICK=1: in two minutes
+	@tools/deps build bench
+	@+$(MAKE) --no-print-directory all $(BENCH)
+	@bench/run.py $(if $(QUICK),--quick) $(BENCH_ARGS)
+
 demo: ## a page through a tunnel; TARGET=5000 for your own
 	@tools/deps build demo
 	@+$(MAKE) --no-print-directory all
@@ -284,8 +295,8 @@ help: ## this list
 
 FORCE:
 .PHONY: all tests sources flags check check-all check-unit check-corpus \
-	check-integration check-long asan fuzz fuzz-run lint demo install dist distcheck hooks \
-	clean distclean help FORCE
+	check-integration check-long asan fuzz fuzz-run lint bench demo install dist \
+	distcheck hooks clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 sources=(common/*.c server/*.c client/*.c)
 headers=(common/*.h server/*.h client/*.h)
-tests=(tests/*/*.[ch])
+tests=(tests/*/*.[ch] bench/*.c)
 scripts=(tests/*.sh tests/integration/*.sh tools/deps tools/demo tools/dist
 	tools/pre-commit .ci/run)
 code=("${sources[@]}" "${headers[@]}" "${tests[@]}")

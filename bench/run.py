@@ -1,0 +1,191 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""Measures localtunnel beside the limit and beside others, in turn, in one
+run, and prints medians, spread and ratios to the limit.
+
+    bench/run.py [--quick] [--rounds N] [--only NAME,...] [--measures A,...]
+
+Called by "make bench". Results go to bench/results/: one JSON file with every
+single figure, a table, and plots.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+import measures
+import systems
+from process import BUILD, ROOT, fail, find, tmp
+from service import Services
+
+# What is measured with which service: nginx, or the sink for uploads. Memory
+# is measured of fresh ones.
+WITH_NGINX = {"A": measures.requests, "L": measures.lone,
+              "B": measures.new_connections, "C": measures.downloads,
+              "F": measures.bursts}
+RESULTS = os.path.join(ROOT, "bench", "results")
+
+
+class Plan:
+    def __init__(self, args):
+        self.rounds = args.rounds or (1 if args.quick else 5)
+        self.seconds = 1 if args.quick else 3
+        self.size = (256 if args.quick else 1024) * 1024 * 1024
+        self.crowd = 500 if args.quick else 2000
+        self.only = args.only and args.only.split(",")
+        self.letters = args.measures.split(",")
+
+
+def note(text):
+    print(f"\r\033[K{text}" if sys.stderr.isatty() else text,
+          end="" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
+
+
+class Book:
+    """Every figure: book[row][system] is a list, one entry a round."""
+
+    def __init__(self):
+        self.rows = {}
+
+    def add(self, system, found):
+        for row, value in found.items():
+            self.rows.setdefault(row, {}).setdefault(system, []).append(value)
+
+    def systems(self):
+        return [c.name for c in systems.ALL
+                if any(c.name in row for row in self.rows.values())]
+
+    def median(self, row, system):
+        values = self.rows.get(row, {}).get(system)
+        return statistics.median(values) if values else None
+
+    def ratios(self, row, system, to):
+        """Round by round: what disturbs the machine disturbs both."""
+        mine = self.rows[row].get(system, [])
+        other = self.rows[row].get(to, [])
+        return [x / y for x, y in zip(mine, other) if y]
+
+
+def one_round(classes, plan, services, book, round_):
+    for letter, measure in WITH_NGINX.items():
+        if letter not in plan.letters:
+            continue
+        for cls in classes:
+            note(f"round {round_ + 1}: {letter} {cls.name}")
+            system = cls(services.port)
+            # Whoever has to fill a pool has done so.
+            time.sleep(0.3)
+            book.add(cls.name, measure(system, plan, services))
+            system.stop()
+    for letter, measure, target in (
+            ("C", measures.uploads, services.sink),
+            ("E", measures.memory_of, services.port)):
+        if letter not in plan.letters:
+            continue
+        for cls in classes:
+            if letter == "E" and cls is systems.Direct:
+                continue
+            note(f"round {round_ + 1}: {letter} {cls.name}")
+            system = cls(target)
+            book.add(cls.name, measure(system, plan, services))
+            system.stop()
+
+
+def number(value, digits):
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def table(book):
+    """Medians, one row a measure, as Markdown."""
+    names = book.systems()
+    lines = ["| | unit | " + " | ".join(names) + " |",
+             "|---|---|" + "---:|" * len(names)]
+    for row, (words, unit, _, digits) in measures.ROWS.items():
+        if row in book.rows:
+            lines.append(f"| {words} | {unit} | " + " | ".join(
+                number(book.median(row, n), digits) for n in names) + " |")
+    return "\n".join(lines)
+
+
+def ratio_table(book, to="limit"):
+    """Ratios to the limit, medians over the rounds, lowest and highest."""
+    names = [n for n in book.systems() if n not in (to, "direct")]
+    lines = [f"| ratio to the {to} | " + " | ".join(names) + " |",
+             "|---|" + "---:|" * len(names)]
+    for row, (words, *_) in measures.ROWS.items():
+        if row not in book.rows or row.endswith("errors"):
+            continue
+        cells = []
+        for name in names:
+            found = book.ratios(row, name, to)
+            cells.append(f"{statistics.median(found):.2f} ({min(found):.2f}-"
+                         f"{max(found):.2f})" if found else "-")
+        lines.append(f"| {words} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        models = [line.split(":")[1].strip() for line in f
+                  if line.startswith("model name")]
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return {"kernel": platform.release(), "cores": os.cpu_count(),
+            "cpu": models[0] if models else platform.machine(),
+            "commit": commit.stdout.decode().strip(),
+            "load": os.getloadavg()[0],
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+
+
+def save(book, plan, about, text):
+    os.makedirs(RESULTS, exist_ok=True)
+    name = os.path.join(RESULTS, "quick" if plan.seconds == 1 else "full")
+    with open(name + ".json", "w", encoding="utf-8") as f:
+        json.dump({"machine": about, "rounds": plan.rounds,
+                   "figures": book.rows}, f, indent=1, sort_keys=True)
+        f.write("\n")
+    with open(name + ".md", "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--only", help="names of systems, with commas")
+    parser.add_argument("--measures", default="A,L,B,C,E,F")
+    args = parser.parse_args()
+    plan = Plan(args)
+    for program in ("wrk", "ab", "curl", "nginx"):
+        if not find(program):
+            fail(f"{program} is missing: tools/deps bench")
+    if not os.path.exists(f"{BUILD}/bench/limit"):
+        fail("build/bench/limit is missing: make bench")
+    classes = [c for c in systems.ALL if c.is_there()
+               and (not plan.only or c.name in plan.only)]
+    about = machine()
+    services = Services(plan.size)
+    book = Book()
+    try:
+        for round_ in range(plan.rounds):
+            one_round(classes, plan, services, book, round_)
+    finally:
+        services.close()
+    note("")
+    text = (f"{about['cores']} cores, {about['cpu']}, Linux "
+            f"{about['kernel']}; {about['commit']}, {plan.rounds} rounds, "
+            f"medians; load before it began {about['load']:.1f}\n\n"
+            f"{table(book)}\n\n{ratio_table(book)}\n")
+    print(text)
+    save(book, plan, about, text)
+
+
+if __name__ == "__main__":
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    main()
