@@ -9,6 +9,7 @@
 #include "common/ltp.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -395,6 +396,13 @@ ltp_parse(struct ltp_message *m, enum ltp_from from, const void *json,
 	return LTP_OK;
 }
 
+struct ltp_message
+ltp_message_again(const struct ltp_message *m)
+{
+	json_incref(m->json);
+	return *m;
+}
+
 void
 ltp_message_fini(struct ltp_message *m)
 {
@@ -507,6 +515,16 @@ build(const struct ltp_message *m)
 	return place[PLACE_TOP];
 }
 
+/* LTP_FRAME_MAX is less than 1 << 16. */
+static void
+put_length(char *p, size_t len)
+{
+	*p++ = 0;
+	*p++ = 0;
+	*p++ = (char)(len >> 8);
+	*p = (char)len;
+}
+
 char *
 ltp_format(const struct ltp_message *m, size_t *len)
 {
@@ -522,13 +540,27 @@ ltp_format(const struct ltp_message *m, size_t *len)
 		goto out;
 	memcpy(frame, LTP_HEADER, head);
 	p = frame + head;
-	*p++ = 0; /* LTP_FRAME_MAX is less than 1 << 16 */
-	*p++ = 0;
-	*p++ = (char)(size >> 8);
-	*p++ = (char)size;
-	json_dumpb(top, p, size, JSON_COMPACT);
+	put_length(p, size);
+	json_dumpb(top, p + LENGTH_LEN, size, JSON_COMPACT);
 	*len = head + LENGTH_LEN + size;
 out:
 	json_decref(top);
 	return frame;
+}
+
+size_t
+ltp_format_join(char out[LTP_JOIN_MAX], const char *peer, const char *scheme)
+{
+	size_t size = LTP_JOIN_MAX - LENGTH_LEN;
+	int n;
+
+	if (peer == NULL)
+		n = snprintf(out + LENGTH_LEN, size, "{\"proxy\":true}");
+	else
+		n = snprintf(out + LENGTH_LEN, size,
+		    "{\"proxy\":true,\"ext\":"
+		    "{\"peer\":\"%.64s\",\"scheme\":\"%.8s\"}}",
+		    peer, scheme);
+	put_length(out, (size_t)n);
+	return LENGTH_LEN + (size_t)n;
 }

@@ -108,6 +108,10 @@ struct ltp_message {
 enum ltp_result ltp_parse(struct ltp_message *, enum ltp_from, const void *json,
     size_t len, const char **why);
 
+/* The same message once more, without reading it again; each of the two goes
+ * to ltp_message_fini(). */
+struct ltp_message ltp_message_again(const struct ltp_message *);
+
 /* Frees what a message that was read holds; the message may be all zero. */
 void ltp_message_fini(struct ltp_message *);
 
@@ -119,6 +123,17 @@ void ltp_message_fini(struct ltp_message *);
  * if it is NULL.
  */
 char *ltp_format(const struct ltp_message *, size_t *len);
+
+#define LTP_JOIN_MAX 128
+
+/*
+ * The frame that joins a proxy connection with a visitor, exactly as
+ * ltp_format() writes a PROXY_REPLY but without making JSON of it first: each
+ * visitor waits for one. `peer` is an address and `scheme` a word, so nothing
+ * in them has to be escaped; both are NULL without ext. Returns its length.
+ */
+size_t ltp_format_join(
+    char out[LTP_JOIN_MAX], const char *peer, const char *scheme);
 
 /*
  * Checks a tunnel name, [a-z0-9]([a-z0-9-]*[a-z0-9])? of at most

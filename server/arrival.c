@@ -77,7 +77,8 @@ decide(struct arrival *a, const char *buf, size_t len)
 {
 	struct worker *w = a->worker;
 	struct classified c = { 0 };
-	enum classify_kind kind = classify(&c, buf, len, &a->scanned);
+	enum classify_kind kind =
+	    classify(&c, w->recent, buf, len, &a->scanned);
 	struct conn conn;
 
 	a->conn.language = c.language;

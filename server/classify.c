@@ -29,7 +29,8 @@ bad(struct classified *c, int status, const char *why)
 }
 
 static enum classify_kind
-classify_client(struct classified *c, const char *buf, size_t len)
+classify_client(
+    struct classified *c, struct recent *recent, const char *buf, size_t len)
 {
 	size_t json_len;
 
@@ -50,8 +51,8 @@ classify_client(struct classified *c, const char *buf, size_t len)
 	case LTP_OK:
 		break;
 	}
-	if (ltp_parse(&c->message, LTP_FROM_CLIENT, buf + 4, json_len,
-		&c->why) != LTP_OK)
+	if (recent_parse(recent, &c->message, buf + 4, json_len, &c->why) !=
+	    LTP_OK)
 		return CLASSIFY_BAD;
 	if (c->message.type != LTP_CONTROL && c->message.type != LTP_PROXY) {
 		ltp_message_fini(&c->message);
@@ -96,14 +97,15 @@ classify_tls(struct classified *c, const char *buf, size_t len, size_t *scanned)
 }
 
 enum classify_kind
-classify(struct classified *c, const char *buf, size_t len, size_t *scanned)
+classify(struct classified *c, struct recent *recent, const char *buf,
+    size_t len, size_t *scanned)
 {
 	c->language = guess(buf, len);
 	switch (c->language) {
 	case CONN_UNKNOWN:
 		return CLASSIFY_MORE;
 	case CONN_LTP:
-		return classify_client(c, buf, len);
+		return classify_client(c, recent, buf, len);
 	case CONN_TLS:
 		return classify_tls(c, buf, len, scanned);
 	case CONN_HTTP:

@@ -15,6 +15,7 @@
 #include "common/http.h"
 #include "common/ltp.h"
 #include "server/conn.h"
+#include "server/recent.h"
 
 /* No first bytes are longer than this. */
 #define CLASSIFY_MAX HELLO_WIRE_MAX
@@ -41,9 +42,10 @@ struct classified {
 	const char *why;	     /* BAD: static text */
 };
 
-/* *scanned is 0 at first and kept from call to call: how far the bytes have
- * been read (see http_head), or how many are needed (see hello). */
-enum classify_kind classify(
-    struct classified *, const char *buf, size_t len, size_t *scanned);
+/* `recent` may be NULL. *scanned is 0 at first and kept from call to call: how
+ * far the bytes have been read (see http_head), or how many are needed (see
+ * hello). */
+enum classify_kind classify(struct classified *, struct recent *recent,
+    const char *buf, size_t len, size_t *scanned);
 
 #endif

@@ -239,23 +239,14 @@ static int
 send_reply(const struct session *s, const struct conn *visitor,
     const struct stream *proxy)
 {
-	char peer[NET_TEXT_MAX];
-	struct ltp_message m = {
-		.type = LTP_PROXY_REPLY,
-		.has_ext = session_has_ext(s),
-		.peer = net_addr_text(&visitor->peer, peer),
-		.scheme = s->kind == REGISTRY_TLS
-			      ? "tls"
-			      : way_of(s->worker, visitor).scheme,
-	};
-	size_t len;
-	char *text = ltp_format(&m, &len);
-	ssize_t n;
+	char peer[NET_TEXT_MAX], frame[LTP_JOIN_MAX];
+	const char *scheme =
+	    s->kind == REGISTRY_TLS ? "tls" : way_of(s->worker, visitor).scheme;
+	size_t len = ltp_format_join(frame,
+	    session_has_ext(s) ? net_addr_text(&visitor->peer, peer) : NULL,
+	    scheme);
+	ssize_t n = stream_write_more(proxy, frame, len);
 
-	if (text == NULL)
-		return -1;
-	n = stream_write_more(proxy, text, len);
-	free(text);
 	return n == (ssize_t)len ? 0 : -1;
 }
 

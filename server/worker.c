@@ -27,6 +27,7 @@
 #include "server/pages.h"
 #include "server/park.h"
 #include "server/queue.h"
+#include "server/recent.h"
 #include "server/room.h"
 #include "server/session.h"
 
@@ -270,6 +271,7 @@ start_up(struct worker *w, const struct worker_start *start)
 	w->waits = queue_deadlines_new(w);
 	w->silences = join_deadlines_new(w);
 	w->park = park_new(w);
+	w->recent = recent_new();
 	w->arrivals = arrivals_new(w);
 	w->handshakes = handshakes_new(w);
 	w->handover = handover_new(w);
@@ -295,6 +297,7 @@ tear_down(struct worker *w)
 	handover_free(w->handover);
 	handshakes_free(w->handshakes);
 	arrivals_free(w->arrivals);
+	recent_free(w->recent);
 	park_free(w->park);
 	deadline_list_free(w->silences);
 	deadline_list_free(w->waits);

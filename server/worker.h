@@ -33,6 +33,7 @@ struct listener_set;
 struct node_set;
 struct pages;
 struct park;
+struct recent;
 struct public;
 struct relay_env;
 struct session_table;
@@ -69,6 +70,7 @@ struct worker {
 	struct listener_set *listeners; /* NULL once draining */
 	struct event *drain_look;	/* NULL until draining */
 	struct arrivals *arrivals;
+	struct recent *recent; /* or NULL */
 	struct handover *handover;
 	struct handshakes *handshakes;
 	struct tls_context *tls; /* NULL: no certificate */

@@ -580,6 +580,35 @@ START_TEST(cannot_write)
 }
 END_TEST
 
+/* The short way to write this message writes the same. */
+static void
+join_as_format(const char *peer, const char *scheme)
+{
+	struct ltp_message m = { .type = LTP_PROXY_REPLY,
+		.has_ext = peer != NULL,
+		.peer = peer,
+		.scheme = scheme };
+	char frame[LTP_JOIN_MAX];
+	size_t len, want_len;
+	char *want = ltp_format(&m, &want_len);
+
+	ck_assert_ptr_nonnull(want);
+	len = ltp_format_join(frame, peer, scheme);
+	ck_assert_mem_eq(frame, want, want_len);
+	ck_assert_uint_eq(len, want_len);
+	free(want);
+}
+
+START_TEST(write_join)
+{
+	join_as_format(NULL, NULL);
+	join_as_format("-", "tls");
+	join_as_format("203.0.113.7:40112", "http");
+	join_as_format(
+	    "[2001:db8:1111:2222:3333:4444:5555:6666]:65535", "https");
+}
+END_TEST
+
 START_TEST(names)
 {
 	static const char *const wrong[] = { "", "-", "-a", "a-", "a_b", "a.b",
@@ -629,6 +658,7 @@ main(void)
 	tcase_add_test(tc, write_request_ext);
 	tcase_add_test(tc, write_replies);
 	tcase_add_test(tc, write_the_rest);
+	tcase_add_test(tc, write_join);
 	tcase_add_test(tc, cannot_write);
 	tcase_add_test(tc, names);
 	suite_add_tcase(s, tc);

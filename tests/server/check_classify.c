@@ -14,7 +14,7 @@ look(const void *bytes, size_t len)
 {
 	memset(&c, 0, sizeof(c));
 	scanned = 0;
-	return classify(&c, bytes, len, &scanned);
+	return classify(&c, NULL, bytes, len, &scanned);
 }
 
 #define LOOK(text) look(text, sizeof(text) - 1)
@@ -108,11 +108,11 @@ START_TEST(a_hello_waits_for_what_it_needs)
 
 	memset(&c, 0, sizeof(c));
 	scanned = 0;
-	ck_assert_int_eq(classify(&c, buf, 5, &scanned), CLASSIFY_MORE);
+	ck_assert_int_eq(classify(&c, NULL, buf, 5, &scanned), CLASSIFY_MORE);
 	ck_assert_uint_gt(scanned, 5);
 	ck_assert_uint_le(scanned, len);
 	memset(&c, 0, sizeof(c));
-	ck_assert_int_eq(classify(&c, buf, 6, &scanned), CLASSIFY_MORE);
+	ck_assert_int_eq(classify(&c, NULL, buf, 6, &scanned), CLASSIFY_MORE);
 	ck_assert_uint_eq(c.hello.need, 0);
 }
 END_TEST
