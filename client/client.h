@@ -17,12 +17,14 @@ struct options;
 struct pool;
 struct relay_env;
 struct trust;
+struct watch_set;
 
 #define CLIENT_AGENT "ltclient/" LT_VERSION
 
 struct client {
 	struct event_base *base;
 	const struct options *options;
+	struct watch_set *watches; /* of proxy and local connections */
 	struct relay_env *relays;
 	struct drain_set *drains;
 	struct trust *server_trust; /* NULL: the server is met in clear */

@@ -176,17 +176,24 @@ start_tls(struct dial *dial)
 }
 
 static void
+connected(struct dial *dial)
+{
+	tell(dial, "connected");
+	dial->error = 0;
+	if (dial->trust == NULL)
+		dial_end(dial, &dial->stream, NULL);
+	else
+		start_tls(dial);
+}
+
+static void
 io_cb(int fd, short what, void *arg)
 {
 	struct dial *dial = arg;
 
 	dial->error = what & EV_TIMEOUT ? ETIMEDOUT : net_error(fd);
 	if (dial->error == 0) {
-		tell(dial, "connected");
-		if (dial->trust == NULL)
-			dial_end(dial, &dial->stream, NULL);
-		else
-			start_tls(dial);
+		connected(dial);
 		return;
 	}
 	tell(dial, strerror(dial->error));
@@ -211,6 +218,8 @@ start_cb(int fd, short what, void *arg)
 	dial->deadline_ms = clock_ms() + dial->timeout_ms;
 	if (dial->stream.fd == -1)
 		try_next(dial);
+	else if (net_is_connected(dial->stream.fd))
+		connected(dial);
 	else
 		wait_for(dial, EV_WRITE, io_cb);
 }

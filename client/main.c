@@ -17,6 +17,7 @@
 #include "common/limit.h"
 #include "common/relay.h"
 #include "common/stdfds.h"
+#include "common/watch.h"
 
 #define PIPES_MAX 96 /* 24 MiB: half of what one user may have */
 #define PIPE_SIZE (256 * 1024)
@@ -100,7 +101,11 @@ run_init(struct run *run)
 	client->pipes = limit_fds() / 16;
 	if (client->pipes > PIPES_MAX)
 		client->pipes = PIPES_MAX;
-	client->relays = relay_env_new(client->base, client->pipes, PIPE_SIZE);
+	client->watches = watch_set_new(client->base);
+	if (client->watches == NULL)
+		return -1;
+	client->relays = relay_env_new(
+	    client->base, client->watches, client->pipes, PIPE_SIZE);
 	client->drains = drain_set_new(client->base, DRAIN_MAX);
 	if (client->relays == NULL || client->drains == NULL)
 		return -1;
@@ -131,6 +136,7 @@ run_fini(struct run *run)
 	trust_free(client->local_trust);
 	if (client->relays != NULL)
 		relay_env_free(client->relays);
+	watch_set_free(client->watches);
 	if (client->base != NULL)
 		event_base_free(client->base);
 }

@@ -10,12 +10,14 @@
  * Until there is a relay nothing is read but the proxy reply, to its last
  * byte; what is behind it, the visitor's, stays in the kernel.
  */
+#define _GNU_SOURCE
+
 #include "client/proxy.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
-#include <event2/event_struct.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +35,7 @@
 #include "common/net.h"
 #include "common/relay.h"
 #include "common/stream.h"
+#include "common/watch.h"
 
 #define CONNECT_TIMEOUT_MS 10000
 #define REFUSE_TIMEOUT_MS  2000 /* for the head of a request without service */
@@ -41,7 +44,6 @@
 #define ROOM_MS		   5000	 /* how long a visitor waits for descriptors */
 #define ROOM_STEP_MS	   50
 #define PEEK_MAX	   (LTP_FRAME_MAX + 4)
-#define WHY_MAX		   256
 
 struct proxy {
 	struct client *client;
@@ -49,7 +51,7 @@ struct proxy {
 	void *arg;
 	const struct proxy_to *to;
 	struct dial *dial;	 /* CONNECT: to the server; LOCAL */
-	struct event event;	 /* IDLE, REFUSE; LOCAL: waiting for room */
+	struct event *event;	 /* REFUSE; LOCAL: waiting for room */
 	uint64_t joined_ms;	 /* when the visitor came */
 	uint64_t number;	 /* of the visitor; 0: none yet */
 	struct stream stream;	 /* to the server */
@@ -57,8 +59,16 @@ struct proxy {
 	struct relay *relay;	 /* JOINED */
 	struct request *request; /* JOINED, if somebody wants to look */
 	int error;		 /* REFUSE: why there is no local service */
-	char why[WHY_MAX];	 /* the same in words */
+	char *why;		 /* the same in words */
 };
+
+static void
+stop_waiting(struct proxy *proxy)
+{
+	if (proxy->event != NULL)
+		event_free(proxy->event);
+	proxy->event = NULL;
+}
 
 static void
 proxy_end(struct proxy *proxy, const char *why)
@@ -66,18 +76,41 @@ proxy_end(struct proxy *proxy, const char *why)
 	proxy->ops->ended(proxy->arg, why);
 }
 
-/* Watches the server's side; it is told of each change once. What TLS has read
- * from the socket already is told of by nobody. */
+/* Waits with an event, which few ever need: for a time, and for news from the
+ * server, told of once each, unless fd is -1. What TLS has read from the socket
+ * already is told of by nobody. */
 static int
-watch(struct proxy *proxy, event_callback_fn fn, const struct timeval *timeout)
+wait_for(
+    struct proxy *proxy, int fd, event_callback_fn fn, const struct timeval *tv)
 {
-	event_assign(&proxy->event, proxy->client->base, proxy->stream.fd,
-	    EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, fn, proxy);
-	if (event_add(&proxy->event, timeout) == -1)
+	short what = fd == -1 ? 0 : EV_READ | EV_CLOSED | EV_ET | EV_PERSIST;
+
+	stop_waiting(proxy);
+	proxy->event = event_new(proxy->client->base, fd, what, fn, proxy);
+	if (proxy->event == NULL || event_add(proxy->event, tv) == -1)
 		return -1;
-	if (proxy->stream.tls != NULL)
-		event_active(&proxy->event, EV_READ, 0);
+	if (fd != -1 && proxy->stream.tls != NULL)
+		event_active(proxy->event, EV_READ, 0);
 	return 0;
+}
+
+/* Keeps why there is no local service. */
+__attribute__((format(printf, 2, 3))) static void
+set_why(struct proxy *proxy, const char *fmt, ...)
+{
+	va_list args;
+
+	free(proxy->why);
+	va_start(args, fmt);
+	if (vasprintf(&proxy->why, fmt, args) == -1)
+		proxy->why = NULL;
+	va_end(args);
+}
+
+static const char *
+why_of(const struct proxy *proxy)
+{
+	return proxy->why != NULL ? proxy->why : "out of memory";
 }
 
 /* --- what --verbose hears ----------------------------------------------------
@@ -128,7 +161,7 @@ static void
 refuse(struct proxy *proxy, const char *head, size_t len)
 {
 	struct dial_result failure = { .error = proxy->error,
-		.why = proxy->why };
+		.why = why_of(proxy) };
 	struct evbuffer *page = evbuffer_new();
 
 	if (page != NULL &&
@@ -160,7 +193,7 @@ refuse_cb(int fd, short what, void *arg)
 	if (!is_last &&
 	    (n == 0 || http_head(&head, buf, (size_t)n, NULL) == HTTP_MORE))
 		return;
-	event_del(&proxy->event);
+	stop_waiting(proxy);
 	refuse(proxy, buf, (size_t)n);
 }
 
@@ -185,16 +218,15 @@ start_refusal(struct proxy *proxy, const struct dial_result *to)
 	struct timeval timeout = clock_span(REFUSE_TIMEOUT_MS);
 
 	proxy->error = to->error;
-	snprintf(proxy->why, sizeof(proxy->why), "%s%s", to->why,
-	    trust_local_hint(to->cert));
-	tell_end(proxy, proxy->why);
-	say_no_local(proxy->client, proxy->why);
+	set_why(proxy, "%s%s", to->why, trust_local_hint(to->cert));
+	tell_end(proxy, why_of(proxy));
+	say_no_local(proxy->client, why_of(proxy));
 	/* A page would be no answer to a visitor who speaks TLS. */
 	if (proxy->client->options->kind != NULL) {
 		proxy_end(proxy, NULL);
 		return;
 	}
-	if (watch(proxy, refuse_cb, &timeout) == -1)
+	if (wait_for(proxy, proxy->stream.fd, refuse_cb, &timeout) == -1)
 		proxy_end(proxy, NULL);
 }
 
@@ -226,9 +258,9 @@ refuse_late(struct proxy *proxy)
 	const char *why = tls_why(proxy->local.tls);
 
 	proxy->error = EPROTO;
-	snprintf(proxy->why, sizeof(proxy->why), "it broke off%s%s%s",
-	    why[0] != '\0' ? " (" : "", why, why[0] != '\0' ? ")" : "");
-	say_no_local(proxy->client, proxy->why);
+	set_why(proxy, "it broke off%s%s%s", why[0] != '\0' ? " (" : "", why,
+	    why[0] != '\0' ? ")" : "");
+	say_no_local(proxy->client, why_of(proxy));
 	refuse(proxy, "", 0);
 }
 
@@ -297,8 +329,7 @@ wait_for_room(struct proxy *proxy, int error)
 	if ((error != EMFILE && error != ENFILE) ||
 	    clock_ms() - proxy->joined_ms >= ROOM_MS)
 		return false;
-	evtimer_assign(&proxy->event, proxy->client->base, room_cb, proxy);
-	return evtimer_add(&proxy->event, &span) == 0;
+	return wait_for(proxy, -1, room_cb, &span) == 0;
 }
 
 static void
@@ -351,7 +382,7 @@ take_reply(struct proxy *proxy, const char *json, size_t len)
 		proxy_end(proxy, text);
 		return;
 	}
-	event_del(&proxy->event);
+	watch_pause(proxy->client->watches, proxy->stream.fd);
 	net_user_timeout(proxy->stream.fd, 0);
 	proxy->joined_ms = clock_ms();
 	proxy->number = ++proxy->client->visitors;
@@ -362,14 +393,18 @@ take_reply(struct proxy *proxy, const char *json, size_t len)
 }
 
 static void
-idle_cb(int fd, short what, void *arg)
+idle_cb(int fd, unsigned what, void *arg)
 {
 	struct proxy *proxy = arg;
 	char buf[PEEK_MAX];
 	size_t len;
-	ssize_t n = stream_peek(&proxy->stream, buf, sizeof(buf));
+	ssize_t n;
 
 	(void)fd;
+	/* TLS may have read already what the socket does not have any more. */
+	if ((what & ~WATCH_OUT) == 0 && proxy->stream.tls == NULL)
+		return;
+	n = stream_peek(&proxy->stream, buf, sizeof(buf));
 	if (n == -1 && errno == EAGAIN)
 		return;
 	if (n <= 0) {
@@ -380,7 +415,7 @@ idle_cb(int fd, short what, void *arg)
 	}
 	switch (ltp_frame(buf, (size_t)n, &len)) {
 	case LTP_MORE:
-		if (what & EV_CLOSED)
+		if ((what & WATCH_HUP) != 0)
 			proxy_end(proxy, "closed by the server");
 		break;
 	case LTP_BAD:
@@ -412,7 +447,8 @@ connected_cb(void *arg, const struct dial_result *to)
 	/* A new socket takes a few hundred bytes whole, or is dead. */
 	if (stream_write(&proxy->stream, proxy->to->hello,
 		proxy->to->hello_len) != (ssize_t)proxy->to->hello_len ||
-	    watch(proxy, idle_cb, NULL) == -1)
+	    watch_start(
+		proxy->client->watches, proxy->stream.fd, idle_cb, proxy) == -1)
 		proxy_end(proxy, "the request could not be sent");
 }
 
@@ -450,9 +486,11 @@ proxy_free(struct proxy **proxyp)
 	if (proxy == NULL)
 		return;
 	dial_stop(&proxy->dial);
-	if (event_initialized(&proxy->event))
-		event_del(&proxy->event);
+	stop_waiting(proxy);
+	free(proxy->why);
 	relay_free(proxy->relay);
+	if (proxy->stream.fd != -1)
+		watch_stop(proxy->client->watches, proxy->stream.fd);
 	request_free(proxy->request);
 	stream_close(&proxy->stream);
 	stream_close(&proxy->local);

@@ -12,9 +12,9 @@
  *   FLOW_OVER                    delivered, the destination is shut; or the
  *                                destination is gone
  *
- * A source is read until EAGAIN, even after a short read: libevent reports a
- * reset as readable and nothing else, and one that came together with the
- * last bytes would never be seen.
+ * A read that is not filled has taken all there was, and what comes later is
+ * told, so nothing is read only to hear EAGAIN. Where the watch has told of an
+ * end or a reset, or there is TLS, reading goes on until that comes.
  */
 #define _GNU_SOURCE
 
@@ -93,9 +93,9 @@ flow_cut(struct relay *r, struct flow *f)
 }
 
 static bool
-is_plain(const struct flow *f)
+has_tls(const struct end *e)
 {
-	return f->src->stream.tls == NULL && f->dst->stream.tls == NULL;
+	return e->stream.tls != NULL;
 }
 
 /* Writes some of what is due; see write(2). */
@@ -343,6 +343,8 @@ copy(struct relay *r, struct flow *f)
 			memcpy(buf, f->rest, old);
 		drop_rest(f);
 		f->is_bulk = n == RELAY_READ;
+		f->src->is_readable =
+		    n == RELAY_READ || f->src->has_hung_up || has_tls(f->src);
 		process(r, f, (struct span){ buf, old + (size_t)n });
 	}
 	return RELAY_READ;
@@ -401,7 +403,8 @@ flow_pump(struct relay *r, struct flow *f)
 		} else if (moved >= TURN_BYTES) {
 			relay_again(r);
 			break;
-		} else if (f->is_bulk && f->opaque > 0 && is_plain(f) &&
+		} else if (f->is_bulk && f->opaque > 0 && !has_tls(f->src) &&
+			   !has_tls(f->dst) &&
 			   (f->pipe.rd != -1 ||
 			       pipe_take(r->env->pipes, &f->pipe))) {
 			moved += fill_pipe(r, f);

@@ -8,8 +8,6 @@
 
 #include <sys/queue.h>
 
-#include <event2/event_struct.h>
-
 #include "common/pipe.h"
 #include "common/relay.h"
 #include "common/stream.h"
@@ -18,10 +16,11 @@ enum flow_state { FLOW_OPEN, FLOW_HELD, FLOW_ENDING, FLOW_OVER };
 
 /* One connection. */
 struct end {
-	struct event ev;
 	struct stream stream;
-	bool is_readable; /* until a read says EAGAIN */
+	bool is_readable; /* until a read leaves nothing */
 	bool is_writable;
+	bool
+	    has_hung_up; /* an end, error or reset is behind what can be read */
 	bool has_failed; /* reset, or an error: nothing more goes to it */
 };
 
@@ -60,9 +59,10 @@ LIST_HEAD(relay_list, relay);
 
 struct relay_env {
 	struct event_base *base;
+	struct watch_set *watches;
 	struct pipe_pool *pipes;
 	struct relay_list again;
-	struct event turn;	/* runs that list in the next loop turn */
+	struct event *turn;	/* runs that list in the next loop turn */
 	struct evbuffer *spare; /* for the next flow that needs one */
 	char buf[2 * RELAY_READ];
 };

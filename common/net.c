@@ -327,6 +327,15 @@ net_connect_unix(const char *path)
 	return begin_connect(fd, (struct sockaddr *)&un, sizeof(un));
 }
 
+bool
+net_is_connected(int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	return getpeername(fd, (struct sockaddr *)&ss, &len) == 0;
+}
+
 int
 net_error(int fd)
 {

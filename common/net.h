@@ -72,6 +72,10 @@ int net_connect(const struct net_addr *);
 /* The same for a Unix stream socket. -1 (ENAMETOOLONG) if too long. */
 int net_connect_unix(const char *path);
 
+/* True if it is connected by now, as to a service on the same machine it mostly
+ * is at once. */
+bool net_is_connected(int fd);
+
 /* The pending error of a socket (SO_ERROR), 0 if there is none. */
 int net_error(int fd);
 

@@ -22,6 +22,7 @@
 #include "common/clock.h"
 #include "common/flow.h"
 #include "common/net.h"
+#include "common/watch.h"
 
 #define LINGER_MS    50 /* between two looks at the send queue */
 #define LINGER_LOOKS 100
@@ -49,17 +50,20 @@ turn_cb(evutil_socket_t fd, short what, void *arg)
 }
 
 struct relay_env *
-relay_env_new(struct event_base *base, size_t pipe_max, size_t pipe_size)
+relay_env_new(struct event_base *base, struct watch_set *watches,
+    size_t pipe_max, size_t pipe_size)
 {
 	struct relay_env *env;
 
 	if ((env = calloc(1, sizeof(*env))) == NULL)
 		return NULL;
 	env->base = base;
+	env->watches = watches;
 	LIST_INIT(&env->again);
-	evtimer_assign(&env->turn, base, turn_cb, env);
-	if ((env->pipes = pipe_pool_new(pipe_max, pipe_size)) == NULL) {
-		free(env);
+	env->turn = evtimer_new(base, turn_cb, env);
+	env->pipes = pipe_pool_new(pipe_max, pipe_size);
+	if (env->turn == NULL || env->pipes == NULL) {
+		relay_env_free(env);
 		return NULL;
 	}
 	return env;
@@ -70,7 +74,8 @@ relay_env_free(struct relay_env *env)
 {
 	if (env == NULL)
 		return;
-	event_del(&env->turn);
+	if (env->turn != NULL)
+		event_free(env->turn);
 	if (env->spare != NULL)
 		evbuffer_free(env->spare);
 	pipe_pool_free(env->pipes);
@@ -93,7 +98,7 @@ relay_again(struct relay *r)
 		return;
 	LIST_INSERT_HEAD(&r->env->again, r, link);
 	r->is_listed = true;
-	event_add(&r->env->turn, &now);
+	event_add(r->env->turn, &now);
 }
 
 /* Ends the relay as soon as the stack is unwound. */
@@ -129,8 +134,8 @@ relay_fail(struct relay *r, struct end *e)
 static void
 stop(struct relay *r)
 {
-	event_del(&r->end[0].ev);
-	event_del(&r->end[1].ev);
+	watch_stop(r->env->watches, r->end[0].stream.fd);
+	watch_stop(r->env->watches, r->end[1].stream.fd);
 	if (r->linger != NULL)
 		event_free(r->linger);
 	r->linger = NULL;
@@ -223,7 +228,7 @@ turn(struct relay *r)
 }
 
 static void
-event_cb(evutil_socket_t fd, short what, void *arg)
+watch_cb(int fd, unsigned what, void *arg)
 {
 	struct relay *r = arg;
 	size_t i = fd == r->end[0].stream.fd ? 0 : 1;
@@ -231,11 +236,13 @@ event_cb(evutil_socket_t fd, short what, void *arg)
 
 	/* TLS may have to write before it can read, and the other way. */
 	if (e->stream.tls != NULL)
-		what |= EV_READ | EV_WRITE;
-	e->is_readable |= (what & EV_READ) != 0;
-	e->is_writable |= (what & EV_WRITE) != 0;
+		what |= WATCH_IN | WATCH_OUT;
+	e->is_readable |= (what & (WATCH_IN | WATCH_HUP)) != 0;
+	e->is_writable |= (what & WATCH_OUT) != 0;
+	e->has_hung_up |= (what & WATCH_HUP) != 0;
 	/* No read will tell of a reset if there will be no read. */
-	if (r->flow[i].state != FLOW_OPEN && net_error(fd) != 0)
+	if ((what & WATCH_HUP) != 0 && r->flow[i].state != FLOW_OPEN &&
+	    net_error(fd) != 0)
 		relay_fail(r, e);
 	turn(r);
 }
@@ -257,8 +264,6 @@ relay_new(struct relay_env *env, const struct stream *a, const struct stream *b,
 	r->arg = arg;
 	for (i = 0; i < 2; i++) {
 		r->end[i].stream = *streams[i];
-		event_assign(&r->end[i].ev, env->base, streams[i]->fd,
-		    EV_READ | EV_WRITE | EV_ET | EV_PERSIST, event_cb, r);
 		r->flow[i] = (struct flow){
 			.src = &r->end[i],
 			.dst = &r->end[1 - i],
@@ -285,9 +290,11 @@ relay_end_with_b(struct relay *r)
 int
 relay_start(struct relay *r)
 {
-	/* Both get an event at once: it says what the kernel has. */
-	if (event_add(&r->end[0].ev, NULL) == -1 ||
-	    event_add(&r->end[1].ev, NULL) == -1)
+	struct watch_set *watches = r->env->watches;
+
+	/* Both are called at once: that says what the kernel has. */
+	if (watch_start(watches, r->end[0].stream.fd, watch_cb, r) == -1 ||
+	    watch_start(watches, r->end[1].stream.fd, watch_cb, r) == -1)
 		return -1;
 	return 0;
 }

@@ -17,15 +17,15 @@
  *   A --> read ----> shared buffer ----> write --> B
  *     \-> splice ------> pipe --------> splice -/
  *
- * Each descriptor has one edge-triggered event that stays registered, so a
- * relay in its steady state calls nothing but read, write and splice.
+ * Each descriptor is watched from beginning to end (watch.h), so a relay in its
+ * steady state calls nothing but read, write and splice.
  *
  * A direction may have an inspector: it sees the bytes before they go on,
  * says what goes on in their place, and how many bytes after that pass
  * unseen. That is how request heads are checked and rewritten while bodies
  * are spliced.
  *
- * User memory: about 600 bytes a quiet relay, events included.
+ * User memory: about 350 bytes a quiet relay.
  */
 #ifndef LT_COMMON_RELAY_H
 #define LT_COMMON_RELAY_H
@@ -39,6 +39,7 @@ struct event_base;
 struct relay;
 struct relay_env;
 struct stream;
+struct watch_set;
 
 #define RELAY_READ 16384      /* bytes asked for by one read */
 #define RELAY_ALL  UINT64_MAX /* opaque to the end */
@@ -104,9 +105,10 @@ struct relay_ops {
 };
 
 /* What all relays of a process share: the event base, one buffer, the pipes.
- * NULL if there is no memory. Free it after the last relay. */
+ * The first two are borrowed. NULL if there is no memory. Free it after the
+ * last relay. */
 struct relay_env *relay_env_new(
-    struct event_base *, size_t pipe_max, size_t pipe_size);
+    struct event_base *, struct watch_set *, size_t pipe_max, size_t pipe_size);
 void relay_env_free(struct relay_env *);
 
 /* How many pipes are in use now; 0 when all relays are quiet. */

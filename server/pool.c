@@ -3,9 +3,7 @@
 
 #include <stdlib.h>
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
-
+#include "common/watch.h"
 #include "server/counters.h"
 #include "server/node.h"
 #include "server/session.h"
@@ -18,16 +16,16 @@ struct proxy {
 	TAILQ_ENTRY(proxy) link;
 	struct session *session;
 	struct conn conn;
-	struct event ev;
 };
 
-/* Takes one out and frees it; the connection goes to *conn. */
+/* Takes one out and frees it; the connection goes to *conn. Whoever joins it
+ * goes on watching it; whoever closes it stops that. */
 static void
 leave(struct proxy *p, struct conn *conn)
 {
 	struct session *s = p->session;
 
-	event_del(&p->ev);
+	watch_pause(s->worker->watches, p->conn.stream.fd);
 	TAILQ_REMOVE(&s->pool.idle, p, link);
 	s->pool.n--;
 	counter_add(&s->count->idle, -1);
@@ -36,18 +34,28 @@ leave(struct proxy *p, struct conn *conn)
 	free(p);
 }
 
+static void
+leave_and_close(struct proxy *p)
+{
+	struct watch_set *watches = p->session->worker->watches;
+	struct conn conn;
+
+	leave(p, &conn);
+	watch_stop(watches, conn.stream.fd);
+	conn_close(&conn);
+}
+
 /* It has ended, or it spoke, which is not its turn. */
 static void
-proxy_cb(evutil_socket_t fd, short what, void *arg)
+proxy_cb(int fd, unsigned what, void *arg)
 {
 	struct proxy *p = arg;
 	struct session *s = p->session;
-	struct conn conn;
 
 	(void)fd;
-	(void)what;
-	leave(p, &conn);
-	conn_close(&conn);
+	if ((what & (WATCH_IN | WATCH_HUP)) == 0)
+		return;
+	leave_and_close(p);
 	node_look(s);
 }
 
@@ -67,9 +75,8 @@ pool_put(struct session *s, struct conn *conn)
 
 	if (s->pool.n >= s->pool.target || (p = calloc(1, sizeof(*p))) == NULL)
 		return false;
-	event_assign(&p->ev, s->worker->base, conn->stream.fd,
-	    EV_READ | EV_CLOSED | EV_ET, proxy_cb, p);
-	if (event_add(&p->ev, NULL) == -1) {
+	if (watch_start(s->worker->watches, conn->stream.fd, proxy_cb, p) ==
+	    -1) {
 		free(p);
 		return false;
 	}
@@ -97,10 +104,6 @@ pool_take(struct session *s, struct conn *conn)
 void
 pool_trim(struct session *s, unsigned n)
 {
-	struct conn conn;
-
-	while (s->pool.n > n) {
-		leave(TAILQ_LAST(&s->pool.idle, proxy_list), &conn);
-		conn_close(&conn);
-	}
+	while (s->pool.n > n)
+		leave_and_close(TAILQ_LAST(&s->pool.idle, proxy_list));
 }

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/relay.h"
 #include "common/tls.h"
+#include "common/watch.h"
 #include "server/api.h"
 #include "server/arrival.h"
 #include "server/certs.h"
@@ -256,7 +257,10 @@ start_up(struct worker *w, const struct worker_start *start)
 	if (w->config->certificates.n > 0)
 		await_certs(w, start->channel_fd);
 	w->channel = channel_new(w->base, start->channel_fd, &channel_ops, w);
-	w->relays = relay_env_new(w->base, pipes, WORKER_PIPE_SIZE);
+	w->watches = watch_set_new(w->base);
+	if (w->watches == NULL)
+		fatal("out of memory");
+	w->relays = relay_env_new(w->base, w->watches, pipes, WORKER_PIPE_SIZE);
 	w->drains = drain_set_new(w->base, WORKER_DRAINS_MAX);
 	if (w->channel == NULL || w->relays == NULL || w->drains == NULL)
 		fatal("out of memory");
@@ -308,6 +312,7 @@ tear_down(struct worker *w)
 	pages_free(w->pages);
 	drain_set_free(w->drains);
 	relay_env_free(w->relays);
+	watch_set_free(w->watches);
 	channel_free(w->channel);
 	tls_context_free(w->tls);
 	event_base_free(w->base);

@@ -38,6 +38,7 @@ struct public;
 struct relay_env;
 struct session_table;
 struct tls_context;
+struct watch_set;
 
 /* What the master hands a new worker; everything is the worker's own. */
 struct worker_start {
@@ -81,6 +82,7 @@ struct worker {
 	struct node_set *nodes;
 	struct deadline_list *waits;	/* of visitors in queues */
 	struct deadline_list *silences; /* of joins without an answer */
+	struct watch_set *watches; /* of relays and idle proxy connections */
 	struct relay_env *relays;
 	struct drain_set *drains;
 	struct pages *pages;

@@ -22,6 +22,7 @@
 #include "common/ltp.h"
 #include "common/net.h"
 #include "common/relay.h"
+#include "common/watch.h"
 
 #define PATIENCE_MS 20000
 #define CONNS_MAX   32
@@ -58,7 +59,8 @@ setup(void)
 	options.target.port = net_addr_port(&addr);
 	client.options = &options;
 	client.base = event_base_new();
-	client.relays = relay_env_new(client.base, 4, 65536);
+	client.watches = watch_set_new(client.base);
+	client.relays = relay_env_new(client.base, client.watches, 4, 65536);
 	client.drains = drain_set_new(client.base, 4);
 	LIST_INIT(&client.pools);
 	conns_n = 0;
@@ -81,6 +83,7 @@ teardown(void)
 	ck_assert_uint_eq(client.connections, 0);
 	drain_set_free(client.drains);
 	relay_env_free(client.relays);
+	watch_set_free(client.watches);
 	event_base_free(client.base);
 	while (conns_n > 0)
 		close(conns[--conns_n]);

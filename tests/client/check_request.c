@@ -19,11 +19,13 @@
 #include "common/clock.h"
 #include "common/relay.h"
 #include "common/stream.h"
+#include "common/watch.h"
 
 #define PATIENCE_MS 20000
 #define BUF_MAX	    200000
 
 static struct event_base *base;
+static struct watch_set *watches;
 static struct relay_env *env;
 static struct relay *relay;
 static struct request *request;
@@ -80,7 +82,8 @@ start(void)
 	static const struct relay_ops ops = { inspect, done };
 
 	base = event_base_new();
-	env = relay_env_new(base, 4, 65536);
+	watches = watch_set_new(base);
+	env = relay_env_new(base, watches, 4, 65536);
 	relay = relay_new(env, &(struct stream){ .fd = ends[0] },
 	    &(struct stream){ .fd = ends[1] }, &ops, NULL);
 	request = request_new(&options, relay);
@@ -109,6 +112,7 @@ teardown(void)
 	close(saved_stdout);
 	close(log_fd);
 	relay_env_free(env);
+	watch_set_free(watches);
 	event_base_free(base);
 	close(visitor);
 	close(service);

@@ -11,6 +11,7 @@
 #define LT_TESTS_COMMON_RELAY_RIG_H
 
 #include "common/relay.h"
+#include "common/watch.h"
 
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -38,6 +39,7 @@
 #define WAIT_MS 20000	/* a test that waits longer has failed */
 
 static struct event_base *base;
+static struct watch_set *watches;
 static struct relay_env *env;
 static struct relay *relay;
 static struct stream near = STREAM_NONE, a_side = STREAM_NONE;
@@ -126,7 +128,8 @@ make(int kind)
 
 	stream_pair(k->is_tcp, k->tls_a, &near, &a_side);
 	stream_pair(k->is_tcp, k->tls_b, &b_side, &far);
-	env = relay_env_new(base, k->has_pipes ? 4 : 0, 65536);
+	watches = watch_set_new(base);
+	env = relay_env_new(base, watches, k->has_pipes ? 4 : 0, 65536);
 	relay = relay_new(env, &a_side, &b_side, &ops, &relay);
 	ck_assert_ptr_nonnull(relay);
 	is_done = false;
@@ -172,6 +175,7 @@ teardown(void)
 	relay = NULL;
 	ck_assert_uint_eq(relay_env_pipes(env), 0);
 	relay_env_free(env);
+	watch_set_free(watches);
 	stream_close(&near);
 	stream_close(&a_side);
 	stream_close(&b_side);

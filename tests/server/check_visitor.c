@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 
+#include "common/watch.h"
 #include "server/visitor.h"
 
 #include <check.h>
@@ -32,6 +33,7 @@
 #define BUFFER_SIZE (1024 * 1024)
 
 static struct event_base *base;
+static struct watch_set *watches;
 static struct relay_env *env;
 static struct relay *relay;
 static struct visitor v;
@@ -85,7 +87,8 @@ setup(void)
 	static const struct relay_ops ops = { inspect, done };
 
 	base = event_base_new();
-	env = relay_env_new(base, 8, 65536);
+	watches = watch_set_new(base);
+	env = relay_env_new(base, watches, 8, 65536);
 	ours[0] = new_pair(&visitor);
 	ours[1] = new_pair(&service);
 	is_over = false;
@@ -114,6 +117,7 @@ teardown(void)
 	close(visitor);
 	close(service);
 	relay_env_free(env);
+	watch_set_free(watches);
 	event_base_free(base);
 }
 
