@@ -26,6 +26,7 @@ static struct {
 	enum log_target target;
 	enum log_level level;
 	char role[ROLE_SIZE];
+	int pid;
 	int fatal_status;
 } state = { .level = LOG_LEVEL_INFO, .fatal_status = EXIT_FAILURE };
 
@@ -45,6 +46,7 @@ log_open(const char *program, enum log_target target, enum log_level level)
 	state.program = program;
 	state.target = target;
 	state.level = level;
+	state.pid = getpid();
 	tzset(); /* else the first time of day would open a file */
 	if (target == LOG_TO_SYSLOG)
 		openlog(program, LOG_PID | LOG_NDELAY, LOG_DAEMON);
@@ -55,6 +57,7 @@ log_role(const char *fmt, ...)
 {
 	va_list ap;
 
+	state.pid = getpid();
 	va_start(ap, fmt);
 	(void)vsnprintf(state.role, sizeof(state.role), fmt, ap);
 	va_end(ap);
@@ -84,7 +87,7 @@ put_prefix(char *line, enum log_level level)
 	if (gmtime_r(&now, &tm) != NULL)
 		(void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	return snprintf(line, LINE_SIZE, "%s %.64s[%d]%s%s %s: ", when,
-	    state.program, (int)getpid(), gap, state.role, levels[level].name);
+	    state.program, state.pid, gap, state.role, levels[level].name);
 }
 
 static void

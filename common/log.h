@@ -29,7 +29,8 @@ enum log_target {
  */
 void log_open(const char *program, enum log_target, enum log_level);
 
-/* Names this process in each line, such as "master" or "worker 2"; copied. */
+/* Names this process in each line, such as "master" or "worker 2"; copied. Both
+ * keep the process id, so call one of them after a fork. */
 void log_role(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* True if a line of this level would be written. */

@@ -12,6 +12,7 @@
 #include "common/log.h"
 
 #define LISTENER_BURST	  32   /* accepted in one turn of the loop */
+#define LISTENER_TRY	  8    /* full turns before more are tried */
 #define LISTENER_LAST	  4096 /* of a backlog, at the end */
 #define LISTENER_PAUSE_MS 200  /* after EMFILE and its like */
 
@@ -20,6 +21,8 @@ struct listener {
 	struct event *ev;
 	int fd;
 	uint16_t index;
+	int burst; /* how many to accept in one turn */
+	int full;  /* turns, the last ones, in which so many came */
 };
 
 struct listener_set {
@@ -58,44 +61,60 @@ pause_all(struct listener_set *set, int error)
 	log_error("accept paused: %s", strerror(error));
 }
 
-/* Accepts at most `n`; stops where nobody waits, or nobody can be taken. */
-static void
+/* Accepts at most `n`; stops where nobody waits, or nobody can be taken.
+ * Returns how many came. */
+static int
 accept_some(struct listener *l, int n)
 {
+	int got = 0;
 	struct conn c = { .listener = l->index };
 
 	if (!l->set->ops->has_room(l->set->arg)) {
 		pause_all(l->set, EMFILE);
-		return;
+		return 0;
 	}
-	while (n-- > 0) {
+	while (got < n) {
 		c.stream.fd = net_accept(l->fd, &c.peer);
 		if (c.stream.fd != -1) {
 			c.accepted_ms = clock_ms();
 			l->set->ops->accepted(l->set->arg, &c);
+			got++;
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 		    errno == ENOMEM)
 			pause_all(l->set, errno);
 		/* Anything else is about one caller, who is gone. */
-		return;
+		break;
 	}
+	return got;
 }
 
+/* Mostly one is there, and to ask for another costs as much as to take one: no
+ * more are taken than came the last time, and now and then it is tried whether
+ * that is too few. */
 static void
 accept_cb(evutil_socket_t fd, short what, void *arg)
 {
+	struct listener *l = arg;
+	int got = accept_some(l, l->burst);
+
 	(void)fd;
 	(void)what;
-	accept_some(arg, LISTENER_BURST);
+	if (got < l->burst) {
+		l->burst = got > 0 ? got : 1;
+		l->full = 0;
+	} else if (++l->full >= LISTENER_TRY && l->burst < LISTENER_BURST) {
+		l->burst *= 2;
+		l->full = 0;
+	}
 }
 
 void
 listener_set_last_call(struct listener_set *set)
 {
 	for (size_t i = 0; i < set->n; i++)
-		accept_some(&set->each[i], LISTENER_LAST);
+		(void)accept_some(&set->each[i], LISTENER_LAST);
 }
 
 struct listener_set *
@@ -115,6 +134,7 @@ listener_set_new(struct event_base *base, const int *fds, size_t n,
 		l->set = set;
 		l->fd = fds[i];
 		l->index = (uint16_t)i;
+		l->burst = 1;
 		l->ev =
 		    event_new(base, l->fd, EV_READ | EV_PERSIST, accept_cb, l);
 		if (l->ev == NULL || event_add(l->ev, NULL) == -1)
