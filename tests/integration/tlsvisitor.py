@@ -22,6 +22,8 @@ class TlsVisitor(Visitor):
         self.file.close()
         if alpn is not None:
             context.set_alpn_protocols(alpn)
+        # Some Pythons take every end for close_notify unless told otherwise.
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self._in, self._out,
                                     server_hostname=name, session=session)
@@ -42,9 +44,10 @@ class TlsVisitor(Visitor):
             except ssl.SSLWantReadError:
                 self._flush()
                 self._fill()
-            except ssl.SSLEOFError:
-                raise Cut() from None
-            except ssl.SSLError:
+            except ssl.SSLError as error:
+                if (isinstance(error, ssl.SSLEOFError) or
+                        error.reason == "UNEXPECTED_EOF_WHILE_READING"):
+                    raise Cut() from None
                 self._flush()
                 raise
 
