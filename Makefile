@@ -33,8 +33,8 @@ SAN ?=
 
 # --- sources ---------------------------------------------------------------
 
-COMMON := clock drain fdpass flow follow hello http limit log ltp net \
-	page pipe relay stdfds stream tls tls_context watch
+COMMON := cidr clock drain fdpass flow follow hello http limit log ltp \
+	net page pipe proxyproto relay stdfds stream tls tls_context watch
 SERVER := account api arrival certs channel claim classify config \
 	config_file config_listen conn control counters deadline handover \
 	handshake inbox join keyring listener master names nearest node pages \
