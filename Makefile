@@ -33,15 +33,15 @@ SAN ?=
 
 # --- sources ---------------------------------------------------------------
 
-COMMON := cidr clock drain fdpass flow follow hello http limit log ltp \
-	net page pipe proxyproto relay stdfds stream tls tls_context watch
+COMMON := cidr clock drain fdpass flow follow hello http limit log login \
+	ltp net page pipe proxyproto relay stdfds stream tls tls_context watch
 SERVER := account api arrival certs channel claim classify config \
-	config_file config_listen conn control counters deadline handover \
-	handshake inbox join keyring listener master names nearest node pages \
-	pairs park peers pool ports public queue recent registry room route \
-	serve session table visitor worker
-CLIENT := backoff config control dial discover display local options \
-	pool proxy request resolve secrets target trust tunnel url
+	config_file config_listen conn control counters deadline forwarded gate \
+	handover handshake inbox join keyring listener master names nearest node \
+	pages pairs park peers pool ports public queue recent registry room \
+	route serve session table visitor worker
+CLIENT := backoff config control dial discover display gate local \
+	options pool proxy request resolve secrets target trust tunnel url
 
 MAN := ltserver.8 ltserver.conf.5 ltclient.1 ltp.7
 

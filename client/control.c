@@ -265,6 +265,7 @@ static void
 send_request(struct control *control)
 {
 	const struct control_ask *ask = control->ask;
+	const struct gate *gate = &control->client->options->gate;
 	struct ltp_message message = {
 		.type = LTP_CONTROL,
 		.has_ext = true,
@@ -274,6 +275,9 @@ send_request(struct control *control)
 		.agent = CLIENT_AGENT,
 		.kind = ask->kind,
 		.strict = ask->strict,
+		.auth = gate->auth,
+		.allow = gate->allow,
+		.deny = gate->deny,
 	};
 
 	/* An empty name would end a server that is not ours. */

@@ -19,6 +19,7 @@
 #include "client/resolve.h"
 #include "client/trust.h"
 #include "common/clock.h"
+#include "common/proxyproto.h"
 
 #define WHY_MAX 256
 
@@ -32,6 +33,8 @@ struct dial {
 	size_t next;		   /* index of the address to try next */
 	const struct trust *trust; /* NULL: no TLS */
 	const char *sni;
+	int proxy_protocol;
+	struct net_addr caller;
 	uint64_t timeout_ms;	       /* of each */
 	uint64_t deadline_ms;	       /* of this one */
 	const struct display *display; /* or NULL */
@@ -175,6 +178,26 @@ start_tls(struct dial *dial)
 	shake_cb(dial->stream.fd, 0, dial);
 }
 
+/* The PROXY header, before anything else. A new socket takes it whole, or is
+ * dead; errno says of what. */
+static int
+introduce(const struct dial *dial)
+{
+	static const struct net_addr nowhere;
+	char header[PROXYPROTO_WRITE_MAX];
+	ssize_t len, n;
+
+	if (dial->proxy_protocol == 0)
+		return 0;
+	len = (ssize_t)proxyproto_write(header, dial->proxy_protocol,
+	    &dial->caller,
+	    dial->path[0] != '\0' ? &nowhere : &dial->addrs[dial->next - 1]);
+	n = stream_write(&dial->stream, header, (size_t)len);
+	if (n != -1 && n != len)
+		errno = ENOBUFS;
+	return n == len ? 0 : -1;
+}
+
 static void
 connected(struct dial *dial)
 {
@@ -192,6 +215,8 @@ io_cb(int fd, short what, void *arg)
 	struct dial *dial = arg;
 
 	dial->error = what & EV_TIMEOUT ? ETIMEDOUT : net_error(fd);
+	if (dial->error == 0 && introduce(dial) == -1)
+		dial->error = errno;
 	if (dial->error == 0) {
 		connected(dial);
 		return;
@@ -290,6 +315,9 @@ dial_start(
 	dial->arg = arg;
 	dial->trust = to->trust;
 	dial->sni = to->sni;
+	dial->proxy_protocol = to->proxy_protocol;
+	if (to->caller != NULL)
+		dial->caller = *to->caller;
 	dial->stream = (struct stream)STREAM_NONE;
 	dial->timeout_ms = to->timeout_ms;
 	dial->display = to->display;

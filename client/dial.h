@@ -27,6 +27,9 @@ struct dial_to {
 	const struct trust *trust; /* NULL: no TLS. Borrowed until the end, */
 	const char *sni;	   /* and so is this. The name to send; NULL:
 				      as trust says */
+	int proxy_protocol; /* 1 or 2: a PROXY header of that version is sent
+			       first, before TLS; 0: none */
+	const struct net_addr *caller; /* whom it names; copied */
 	uint64_t timeout_ms; /* for all addresses, handshake and all, without
 				the look-up */
 	const struct display *display; /* hears of each step; may be NULL */

@@ -15,7 +15,8 @@
 #include "common/page.h"
 
 struct dial *
-local_dial(const struct client *client, dial_fn fn, void *arg)
+local_dial(const struct client *client, const struct net_addr *visitor,
+    dial_fn fn, void *arg)
 {
 	const struct target *target = &client->options->target;
 	struct dial_to to = {
@@ -23,6 +24,8 @@ local_dial(const struct client *client, dial_fn fn, void *arg)
 		.host = target->host,
 		.port = target->port,
 		.trust = client->local_trust,
+		.proxy_protocol = client->options->proxy_protocol,
+		.caller = visitor,
 		.timeout_ms = LOCAL_TIMEOUT_MS,
 	};
 

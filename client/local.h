@@ -13,8 +13,10 @@ struct evbuffer;
 
 #define LOCAL_TIMEOUT_MS 5000 /* to connect */
 
-/* Dials the local service; see dial_start(). */
-struct dial *local_dial(const struct client *, dial_fn, void *arg);
+/* Dials the local service for a visitor, who may be unknown (none); see
+ * dial_start(). */
+struct dial *local_dial(
+    const struct client *, const struct net_addr *visitor, dial_fn, void *arg);
 
 /* Appends the answer for a visitor whose request, as far as it is known, is
  * `buf`: 504 if the service did not answer in time, 502 else. -1 if there is

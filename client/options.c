@@ -26,6 +26,11 @@ struct given {
 	const char *local_ca;
 	const char *local_cert;
 	const char *local_key;
+	const char *proxy_protocol;
+	const char *auth; /* the last of those; all are in the gate, */
+	const char *allow;
+	const char *deny;
+	struct gate *gate; /* which is that of the options */
 	bool insecure;
 	bool local_https;
 	bool allow_invalid_cert;
@@ -72,6 +77,14 @@ static const struct row rows[] = {
 	{ 0, { "local-key" }, "FILE", AT(local_key), "the key of that one" },
 	{ 0, { "allow-invalid-cert" }, NULL, AT(allow_invalid_cert),
 	    "take any certificate of the local service" },
+	{ 0, { "proxy-protocol" }, "1|2", AT(proxy_protocol),
+	    "tell the local service who calls, by a PROXY header" },
+	{ 0, { "auth" }, "USER:PASS", AT(auth),
+	    "ask visitors for this (else LT_AUTH); may be repeated" },
+	{ 0, { "allow" }, "NETWORK", AT(allow),
+	    "let in visitors from there only; may be repeated" },
+	{ 0, { "deny" }, "NETWORK", AT(deny),
+	    "let in no visitors from there; may be repeated" },
 	{ 0, { "host-header" }, "VALUE", AT(host_header),
 	    "what Host becomes: rewrite (the host of TARGET) or a value" },
 	{ 0, { "print-requests" }, NULL, AT(print_requests),
@@ -187,13 +200,37 @@ find_row(int id)
 	return row;
 }
 
+/* What takes one that may be repeated; NULL for all others. */
+static gate_add_fn *
+find_add(const struct row *row)
+{
+	static const struct {
+		size_t at;
+		gate_add_fn *add;
+	} repeated[] = {
+		{ AT(auth), gate_add_auth },
+		{ AT(allow), gate_add_allow },
+		{ AT(deny), gate_add_deny },
+	};
+
+	for (size_t i = 0; i < sizeof(repeated) / sizeof(repeated[0]); i++)
+		if (repeated[i].at == row->at)
+			return repeated[i].add;
+	return NULL;
+}
+
 /* Takes one option of getopt. */
 static enum options_result
 take(struct given *given, int id, char *error)
 {
 	const struct row *row = find_row(id);
 	char *where = (char *)given + row->at;
+	gate_add_fn *add = find_add(row);
+	const char *wrong;
 
+	if (add != NULL && (wrong = add(given->gate, optarg)) != NULL)
+		return bad(
+		    error, "--%s: \"%s\" is %s", row->names[0], optarg, wrong);
 	if (row->at == AT(target))
 		return set_once(&given->target, optarg, "TARGET", error);
 	if (row->arg != NULL)
@@ -409,6 +446,31 @@ set_flags(struct options *options, const struct given *given)
 	options->display.verbose = given->verbose;
 }
 
+/* Who may visit, and what the local service is told of him. */
+static enum options_result
+set_visitors(struct options *options, const struct given *given, char *error)
+{
+	const char *wrong = gate_add_environment(&options->gate);
+	const char *version = given->proxy_protocol;
+
+	if (wrong != NULL)
+		return bad(error, "LT_AUTH: line %zu is %s",
+		    options->gate.auth.n + 1, wrong);
+	if (options->kind != NULL && options->gate.auth.n > 0)
+		return bad(error,
+		    "--auth and LT_AUTH: visitors of a tls tunnel cannot be "
+		    "asked for a password, since nobody but the local service "
+		    "reads what they send");
+	if (version == NULL)
+		return OPTIONS_RUN;
+	if (strcmp(version, "1") != 0 && strcmp(version, "2") != 0)
+		return bad(error,
+		    "--proxy-protocol: \"%s\" is no version of it: say 1 or 2",
+		    version);
+	options->proxy_protocol = version[0] - '0';
+	return OPTIONS_RUN;
+}
+
 /* Understands what was given, once all is there. */
 static enum options_result
 settle(struct options *options, const struct given *given, char *error)
@@ -423,7 +485,8 @@ settle(struct options *options, const struct given *given, char *error)
 		    given->name, LTP_NAME_MAX);
 	if (set_server(options, given, error) == OPTIONS_BAD ||
 	    set_target(options, given, error) == OPTIONS_BAD ||
-	    set_local_tls(options, given, error) == OPTIONS_BAD)
+	    set_local_tls(options, given, error) == OPTIONS_BAD ||
+	    set_visitors(options, given, error) == OPTIONS_BAD)
 		return OPTIONS_BAD;
 	if (options->kind != NULL &&
 	    (options->print_requests || given->host_header != NULL))
@@ -439,7 +502,7 @@ options_read(struct options *options, int argc, char **argv,
 {
 	struct option longs[LONGS];
 	char shorts[SHORTS];
-	struct given given = { 0 };
+	struct given given = { .gate = &options->gate };
 	enum options_result result;
 	int id;
 

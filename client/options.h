@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "client/display.h"
+#include "client/gate.h"
 #include "client/target.h"
 #include "client/url.h"
 #include "common/ltp.h"
@@ -26,7 +27,10 @@ struct options {
 	const char *local_key;
 	char name[LTP_NAME_MAX + 1]; /* -s; "" if none was asked for */
 	const char *kind;	     /* "tls"; NULL: http. Static */
-	bool fallback;		     /* another name will do */
+	struct gate gate;
+	int proxy_protocol; /* version of the header for the local
+			       service; 0: none */
+	bool fallback;	    /* another name will do */
 	bool no_reconnect;
 	bool print_requests;
 	char host_header[TARGET_TEXT_MAX]; /* what Host becomes; "": as it is */
@@ -42,8 +46,8 @@ enum options_result {
 
 #define OPTIONS_ERROR_MAX 512
 
-/* Reads the command line, LT_SERVER and the configuration files. OPTIONS_BAD:
- * `error` says why. */
+/* Reads the command line, LT_SERVER, LT_AUTH and the configuration files, and
+ * wipes passwords out of the command line. OPTIONS_BAD: `error` says why. */
 enum options_result options_read(
     struct options *, int argc, char **argv, char error[OPTIONS_ERROR_MAX]);
 

@@ -54,6 +54,7 @@ struct proxy {
 	struct event *event;	 /* REFUSE; LOCAL: waiting for room */
 	uint64_t joined_ms;	 /* when the visitor came */
 	uint64_t number;	 /* of the visitor; 0: none yet */
+	struct net_addr visitor; /* none: the server does not say */
 	struct stream stream;	 /* to the server */
 	struct stream local;	 /* to the local service */
 	struct relay *relay;	 /* JOINED */
@@ -353,13 +354,26 @@ local_cb(void *arg, const struct dial_result *to)
 static void
 dial_local(struct proxy *proxy)
 {
-	proxy->dial = local_dial(proxy->client, local_cb, proxy);
+	proxy->dial =
+	    local_dial(proxy->client, &proxy->visitor, local_cb, proxy);
 	if (proxy->dial == NULL)
 		proxy_end(proxy, NULL);
 }
 
 /* --- idle ------------------------------------------------------------------
  */
+
+/* What the server says of the visitor's address, if it is one. */
+static void
+read_visitor(struct proxy *proxy, const char *peer)
+{
+	char host[NET_HOST_MAX];
+	uint16_t port;
+
+	if (peer == NULL || net_split(peer, host, &port) == -1 ||
+	    net_addr_from(&proxy->visitor, host, port) == -1)
+		memset(&proxy->visitor, 0, sizeof(proxy->visitor));
+}
 
 /* Understands the one frame that ends the idle time. */
 static void
@@ -387,6 +401,7 @@ take_reply(struct proxy *proxy, const char *json, size_t len)
 	proxy->joined_ms = clock_ms();
 	proxy->number = ++proxy->client->visitors;
 	tell_visitor(proxy, message.peer);
+	read_visitor(proxy, message.peer);
 	ltp_message_fini(&message);
 	proxy->ops->joined(proxy->arg);
 	dial_local(proxy);

@@ -493,6 +493,22 @@ http_head(struct http_head *head, const char *buf, size_t len, size_t *scanned)
 	return check_target(head);
 }
 
+bool
+http_header(const struct http_head *head, const char *buf, const char *name,
+    unsigned nth, struct http_text *value)
+{
+	const char *at = first_header(buf, head->len);
+	struct header h;
+
+	while (next_header(&at, buf + head->len, &h)) {
+		if (!http_text_is(h.name, name) || nth-- > 0)
+			continue;
+		*value = h.value;
+		return true;
+	}
+	return false;
+}
+
 /* --- edits --------------------------------------------------------------- */
 
 static const struct http_edit *

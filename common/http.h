@@ -67,6 +67,11 @@ struct http_head {
 enum http_result http_head(
     struct http_head *, const char *buf, size_t len, size_t *scanned);
 
+/* The value of the header `name` that is the nth, from 0, of those there are
+ * in a head that was found good; false if there are no more. */
+bool http_header(const struct http_head *, const char *buf, const char *name,
+    unsigned nth, struct http_text *value);
+
 /* Compares ASCII without case. */
 bool http_text_is(struct http_text, const char *);
 

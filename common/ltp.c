@@ -67,6 +67,7 @@ enum kind {
 	KIND_STRING,  /* const char * */
 	KIND_NUMBER,  /* int64_t, 0 to NUMBER_MAX */
 	KIND_BOOLEAN, /* bool; written if true */
+	KIND_LIST,    /* struct ltp_list; written if not empty */
 	KIND_MUST,    /* const char *: the first name in it we do not know */
 };
 
@@ -113,6 +114,9 @@ struct field {
 	    "a whole number from 0 to " DIGITS_OF(NUMBER_MAX))
 #define BOOLEAN(place, key, member, types) \
 	FIELD(place, key, BOOLEAN, member, types, INSISTED, 0, "true or false")
+#define LIST(place, key, member, types) \
+	FIELD(place, key, LIST, member, types, INSISTED, 0, \
+	    "a list of 1 to " DIGITS_OF(LTP_LIST_MAX) " strings")
 #define MUST(place, key, member, types) \
 	FIELD(place, key, MUST, member, types, OPTIONAL, 0, "a list of strings")
 
@@ -143,6 +147,9 @@ static const struct field fields[] = {
 	STRING(EXT, "agent", agent, CONTROL, OPTIONAL, ANY_LEN),
 	STRING(EXT, "kind", kind, CONTROL, INSISTED, LTP_KIND_MAX),
 	BOOLEAN(EXT, "strict", strict, CONTROL),
+	LIST(EXT, "auth", auth, CONTROL),
+	LIST(EXT, "allow", allow, CONTROL),
+	LIST(EXT, "deny", deny, CONTROL),
 	MUST(EXT, "must", must_unknown, REQUESTS),
 };
 /* clang-format on */
@@ -327,6 +334,25 @@ read_must(const char **unknown, const json_t *list)
 	return true;
 }
 
+static bool
+read_list(struct ltp_list *list, const json_t *value)
+{
+	json_t *item;
+	size_t i;
+
+	if (!json_is_array(value) || json_array_size(value) == 0 ||
+	    json_array_size(value) > LTP_LIST_MAX)
+		return false;
+	json_array_foreach(value, i, item)
+	{
+		list->each[i] = json_string_value(item);
+		if (list->each[i] == NULL)
+			return false;
+	}
+	list->n = i;
+	return true;
+}
+
 /* Puts a value into its member. False if it is not what the field takes. */
 static bool
 read_value(struct ltp_message *m, const struct field *f, const json_t *value)
@@ -346,6 +372,8 @@ read_value(struct ltp_message *m, const struct field *f, const json_t *value)
 	case KIND_BOOLEAN:
 		*(bool *)member = json_is_true(value);
 		return json_is_boolean(value);
+	case KIND_LIST:
+		return read_list(member, value);
 	case KIND_MUST:
 		return read_must(member, value);
 	}
@@ -410,6 +438,21 @@ ltp_message_fini(struct ltp_message *m)
 	memset(m, 0, sizeof(*m));
 }
 
+static json_t *
+write_list(const struct ltp_list *list)
+{
+	json_t *value = json_array();
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (json_array_append_new(value, json_string(list->each[i])) ==
+		    0)
+			continue;
+		json_decref(value);
+		return NULL;
+	}
+	return value;
+}
+
 /* The value of a member, NULL if there is no memory or it is not UTF-8;
  * *is_set says whether there is one at all. */
 static json_t *
@@ -431,6 +474,9 @@ write_value(const struct ltp_message *m, const struct field *f, bool *is_set)
 	case KIND_BOOLEAN:
 		*is_set = *(const bool *)member;
 		return *is_set ? json_true() : NULL;
+	case KIND_LIST:
+		*is_set = ((const struct ltp_list *)member)->n > 0;
+		return *is_set ? write_list(member) : NULL;
 	case KIND_MUST: /* add_must makes it */
 		break;
 	}

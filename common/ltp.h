@@ -22,6 +22,7 @@
 #define LTP_NAME_MAX   63    /* a DNS label */
 #define LTP_CLIENT_MAX 255
 #define LTP_KIND_MAX   16
+#define LTP_LIST_MAX   32 /* strings in a list */
 
 enum ltp_result {
 	LTP_MORE,
@@ -54,6 +55,12 @@ enum ltp_type {
 
 /* Which of the two sides sent it: the same key means different things. */
 enum ltp_from { LTP_FROM_CLIENT, LTP_FROM_SERVER };
+
+/* A list of strings, at most as long as one that is read may be. */
+struct ltp_list {
+	const char *each[LTP_LIST_MAX];
+	size_t n; /* 0: no list; one that is there is never empty */
+};
 
 /*
  * One message, read or to be written. A string is NULL and a number 0 where
@@ -93,6 +100,9 @@ struct ltp_message {
 	int64_t sessions;	  /* CONTROL_REPLY */
 	const char *kind;	  /* CONTROL: "tls"; NULL is "http" */
 	bool strict;		  /* CONTROL */
+	struct ltp_list auth;	  /* CONTROL: user:password; not checked */
+	struct ltp_list allow;	  /* CONTROL: networks; not checked */
+	struct ltp_list deny;	  /* CONTROL: likewise */
 	const char *must_unknown; /* read only: the first member of ext.must
 				     that this program does not know */
 

@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "common/cidr.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/proxyproto.h"
 #include "server/classify.h"
 #include "server/deadline.h"
 #include "server/serve.h"
@@ -23,6 +26,7 @@ struct arrival {
 	size_t seen;	 /* bytes at the last look */
 	size_t scanned;	 /* see http_head() */
 	bool is_closed;	 /* the peer has said all it will say */
+	bool is_unnamed; /* a PROXY header comes first */
 	bool is_waiting; /* ev is in use */
 };
 
@@ -109,6 +113,52 @@ decide(struct arrival *a, const char *buf, size_t len)
 	abort();
 }
 
+static bool look(struct arrival *);
+
+/* It is known now who is calling, unless it is the proxy itself. */
+static void
+take_name(struct arrival *a, const struct net_addr *peer)
+{
+	char proxy[NET_TEXT_MAX], visitor[NET_TEXT_MAX];
+
+	log_debug("proxy header from=%s visitor=%s",
+	    net_addr_text(&a->conn.peer, proxy), net_addr_text(peer, visitor));
+	if (peer->sa.sa_family != AF_UNSPEC)
+		a->conn.peer = *peer;
+	a->is_unnamed = false;
+	a->seen = 0;
+}
+
+/* Takes the PROXY header off the socket once it is whole, to its last byte:
+ * what follows is a connection as any other. True if the arrival is gone. */
+static bool
+read_name(struct arrival *a, const char *buf, size_t len)
+{
+	struct worker *w = a->worker;
+	struct proxyproto p;
+	struct conn conn;
+
+	switch (proxyproto_parse(&p, buf, len)) {
+	case PROXYPROTO_MORE:
+		if (!a->is_closed)
+			return false;
+		p.why = "the connection ended within the PROXY header";
+		break;
+	case PROXYPROTO_OK:
+		if (stream_skip(&a->conn.stream, p.len) == 0) {
+			take_name(a, &p.peer);
+			return look(a);
+		}
+		p.why = strerror(errno);
+		break;
+	case PROXYPROTO_BAD:
+		break;
+	}
+	leave(a, &conn);
+	serve_unknown(w, &conn, p.why);
+	return true;
+}
+
 /* Looks at what is there; true if the arrival is gone. */
 static bool
 look(struct arrival *a)
@@ -136,6 +186,8 @@ look(struct arrival *a)
 		return true;
 	}
 	a->seen = (size_t)n;
+	if (a->is_unnamed)
+		return read_name(a, w->arrivals->peek, (size_t)n);
 	return decide(a, w->arrivals->peek, (size_t)n);
 }
 
@@ -184,17 +236,35 @@ arrivals_free(struct arrivals *as)
 	free(as);
 }
 
+/* True if a PROXY header must come first. What was handed over, or has got as
+ * far as TLS, had one already. */
+static bool
+needs_name(const struct worker *w, const struct conn *conn)
+{
+	return w->config->listen[conn->listener].proxy_protocol &&
+	       conn->hops == 0 && conn->stream.tls == NULL;
+}
+
 void
 arrival_start(struct worker *w, struct conn *conn)
 {
+	bool is_unnamed = needs_name(w, conn);
 	struct arrival *a = calloc(1, sizeof(*a));
 	uint64_t since_ms;
 
+	if (is_unnamed &&
+	    !cidr_list_has(&w->config->trusted_proxies.list, &conn->peer)) {
+		free(a);
+		serve_unknown(w, conn,
+		    "not a trusted proxy, and this port is for those only");
+		return;
+	}
 	if (a == NULL) {
 		log_error("out of memory: a connection is closed");
 		conn_close(conn);
 		return;
 	}
+	a->is_unnamed = is_unnamed;
 	a->worker = w;
 	a->conn = conn_take(conn);
 	counter_add(&w->count->half_made, 1);

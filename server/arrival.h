@@ -8,6 +8,10 @@
  * Waiting is edge-triggered: a peek leaves the bytes where they are, so a
  * level-triggered wait would spin. EV_CLOSED says that no more will come.
  *
+ * On listeners for proxies that say who calls (proxy-protocol), what they say
+ * is read, and nothing else: it stands before everything, and from then on the
+ * connection is as if it came from there.
+ *
  * About 250 bytes a connection; all peeks go to one buffer.
  */
 #ifndef LT_SERVER_ARRIVAL_H

@@ -32,6 +32,8 @@ const struct config_option config_options[] = {
 	    "base domain; tunnels are NAME.DOMAIN", FIELD(domain) },
 	{ "listen", CONFIG_LISTEN, NULL, 0, 0,
 	    "where to listen: HOST:PORT, or PORT on loopback", FIELD(listen) },
+	{ "trusted-proxies", CONFIG_NETWORKS, NULL, 0, 0,
+	    "networks of proxies that say who calls", FIELD(trusted_proxies) },
 	{ "tls-certificate", CONFIG_PATHS, NULL, 0, 0,
 	    "PEM file with a certificate and its chain", FIELD(certificates) },
 	{ "tls-key", CONFIG_PATHS, NULL, 0, 0,
@@ -277,14 +279,33 @@ set_paths(struct config *c, const struct config_option *o, const char *value,
 	return true;
 }
 
+static bool
+set_networks(struct config *c, const struct config_option *o, const char *value,
+    char words[WORDS_MAX])
+{
+	struct config_networks *field = field_of(c, o);
+	const char *wrong;
+
+	if (field->is_from_file)
+		config_drop(c, o);
+	if (cidr_list_add(&field->list, value, &wrong))
+		return true;
+	snprintf(words, WORDS_MAX, "%s", wrong);
+	return false;
+}
+
 void
 config_drop(struct config *c, const struct config_option *o)
 {
 	struct config_paths *paths = field_of(c, o);
+	struct config_networks *networks = field_of(c, o);
 
 	if (o->type == CONFIG_LISTEN) {
 		c->listen_n = 0;
 		c->listen_is_from_file = false;
+	} else if (o->type == CONFIG_NETWORKS) {
+		networks->list.n = 0;
+		networks->is_from_file = false;
 	} else if (o->type == CONFIG_PATHS) {
 		while (paths->n > 0)
 			free(paths->each[--paths->n]);
@@ -296,9 +317,12 @@ void
 config_is_from_file(struct config *c, const struct config_option *o)
 {
 	struct config_paths *paths = field_of(c, o);
+	struct config_networks *networks = field_of(c, o);
 
 	if (o->type == CONFIG_LISTEN)
 		c->listen_is_from_file = true;
+	else if (o->type == CONFIG_NETWORKS)
+		networks->is_from_file = true;
 	else if (o->type == CONFIG_PATHS)
 		paths->is_from_file = true;
 }
@@ -338,6 +362,7 @@ say_wrong(const struct config_option *o, char words[WORDS_MAX])
 		snprintf(words, WORDS_MAX, "not the path of a file");
 		break;
 	case CONFIG_LISTEN:
+	case CONFIG_NETWORKS:
 		break;
 	}
 }
@@ -375,6 +400,7 @@ config_set(struct config *c, const char *key, const char *value, char *why,
 		[CONFIG_BOOL] = set_bool,
 		[CONFIG_LISTEN] = set_listen,
 		[CONFIG_PATHS] = set_paths,
+		[CONFIG_NETWORKS] = set_networks,
 		[CONFIG_LEVEL] = set_level,
 		[CONFIG_NEED] = set_need,
 		[CONFIG_AUTO] = set_auto,
@@ -469,6 +495,18 @@ kinds_of_all(const struct config *c)
 	return c->certificates.n > 0 ? kinds : kinds & ~(unsigned)CONFIG_TLS;
 }
 
+/* True if no connection can come in by a listener, since nobody may say in a
+ * PROXY header who is calling. */
+static bool
+trusts_nobody(const struct config *c)
+{
+	bool has_header = false;
+
+	for (size_t i = 0; i < c->listen_n; i++)
+		has_header |= c->listen[i].proxy_protocol;
+	return has_header && c->trusted_proxies.list.n == 0;
+}
+
 /* What wants TLS, or the listeners, cannot have; NULL or a sentence. */
 static const char *
 unreachable(const struct config *c)
@@ -488,6 +526,9 @@ unreachable(const struct config *c)
 	if (c->backend_tls_required && !has_tls)
 		return "backend-tls = required needs a listener that has tls "
 		       "among its kinds";
+	if (trusts_nobody(c))
+		return "listen: proxy-protocol = yes needs trusted-proxies: "
+		       "name the networks of the proxies";
 	if (!has_tls && (kinds & CONFIG_LTP) == 0)
 		return "listen: clients can come in nowhere: that needs a "
 		       "listener that has ltp, or tls and a certificate, among "

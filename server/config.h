@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/cidr.h"
 #include "common/log.h"
 #include "common/net.h"
 #include "server/ports.h"
@@ -42,6 +43,7 @@ struct config_listen {
 	bool is_default; /* not asked for: may fail if the family is absent */
 	unsigned kinds;	 /* of enum config_kinds */
 	struct config_public public;
+	bool proxy_protocol; /* each connection begins with a PROXY header */
 };
 
 /* Owned texts. */
@@ -49,6 +51,11 @@ struct config_paths {
 	char *each[CONFIG_PAIRS_MAX];
 	size_t n;
 	bool is_from_file; /* the command line goes over them */
+};
+
+struct config_networks {
+	struct cidr_list list;
+	bool is_from_file; /* likewise */
 };
 
 /* Whether the HTTP API of the Node.js localtunnel is served. */
@@ -66,6 +73,7 @@ struct config {
 	bool listen_is_from_file;	  /* the command line goes over it */
 	struct config_paths certificates; /* each with the key of its index */
 	struct config_paths keys;
+	struct config_networks trusted_proxies;
 	bool backend_tls_required; /* clients in clear are refused */
 	bool redirect_to_https;	   /* visitors in clear are */
 	unsigned workers;	   /* never 0 after config_finish() */
@@ -99,13 +107,14 @@ struct config {
 enum config_type {
 	CONFIG_STRING,
 	CONFIG_NUMBER,
-	CONFIG_BOOL,   /* yes, no */
-	CONFIG_LISTEN, /* may be given more than once */
-	CONFIG_PATHS,  /* the same */
-	CONFIG_LEVEL,  /* error, warn, info, debug */
-	CONFIG_NEED,   /* optional, required */
-	CONFIG_AUTO,   /* auto, yes, no */
-	CONFIG_PORTS,  /* FIRST-LAST */
+	CONFIG_BOOL,	 /* yes, no */
+	CONFIG_LISTEN,	 /* may be given more than once */
+	CONFIG_PATHS,	 /* the same */
+	CONFIG_NETWORKS, /* the same */
+	CONFIG_LEVEL,	 /* error, warn, info, debug */
+	CONFIG_NEED,	 /* optional, required */
+	CONFIG_AUTO,	 /* auto, yes, no */
+	CONFIG_PORTS,	 /* FIRST-LAST */
 };
 
 struct config_option {

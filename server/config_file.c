@@ -145,7 +145,9 @@ new_parser(const char *path)
 			opts[i] = (cfg_opt_t)CFG_SEC(o->key, keys,
 			    CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
 		else
-			opts[i] = option_of(o->key, o->type == CONFIG_PATHS);
+			opts[i] =
+			    option_of(o->key, o->type == CONFIG_PATHS ||
+						  o->type == CONFIG_NETWORKS);
 	}
 	opts[config_options_n] = (cfg_opt_t)CFG_END();
 	cfg = cfg_init(opts, CFGF_NONE);
@@ -224,6 +226,7 @@ read_section(struct reader *r, cfg_t *section, int start)
 	read_keys(r, section, start, &like);
 	for (size_t i = first; i < c->listen_n; i++) {
 		c->listen[i].kinds = like.kinds;
+		c->listen[i].proxy_protocol = like.proxy_protocol;
 		c->listen[i].public = like.public;
 	}
 }

@@ -12,6 +12,7 @@
 
 const struct config_listen_key config_listen_keys[] = {
 	{ "kinds", true, "what may come in: http, ltp, tls" },
+	{ "proxy-protocol", false, "yes: proxies say who calls" },
 	{ "public", false, "the URL under which the world reaches it" },
 };
 const size_t config_listen_keys_n =
@@ -189,11 +190,24 @@ set_public(struct config_listen *l, const char *value, char *words, size_t size)
 	return true;
 }
 
+static bool
+set_proxy_protocol(
+    struct config_listen *l, const char *value, char *words, size_t size)
+{
+	l->proxy_protocol = strcmp(value, "yes") == 0;
+	if (l->proxy_protocol || strcmp(value, "no") == 0)
+		return true;
+	snprintf(words, size, "not yes or no");
+	return false;
+}
+
 bool
 config_listen_set(struct config_listen *l, const struct config_listen_key *k,
     const char *value, char *words, size_t size)
 {
 	if (strcmp(k->key, "kinds") == 0)
 		return add_kind(l, value, words, size);
+	if (strcmp(k->key, "proxy-protocol") == 0)
+		return set_proxy_protocol(l, value, words, size);
 	return set_public(l, value, words, size);
 }

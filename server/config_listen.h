@@ -2,7 +2,8 @@
  *
  * The settings of one listener: its address, and what stands in a section
  *
- *      listen "ADDRESS" { kinds = { ... }  public = "..." }
+ *      listen "ADDRESS" { kinds = { ... }  proxy-protocol = no  public = "..."
+ * }
  *
  * Pure: text in, value out. Called by config and config_file.
  */

@@ -14,6 +14,7 @@
 
 #include "common/drain.h"
 #include "common/log.h"
+#include "server/gate.h"
 #include "server/names.h"
 #include "server/pages.h"
 #include "server/public.h"
@@ -35,6 +36,7 @@ struct pending {
 	char offered[SESSION_SECRET_LEN + 1]; /* the secret it presented */
 	char fresh[SESSION_SECRET_LEN + 1];   /* the one made for it */
 	struct channel_claim claim;
+	struct gate *gate; /* owned, until the session is there */
 };
 
 /* The channel keeps its order, so answers come first asked, first served. */
@@ -64,6 +66,7 @@ static void
 pending_free(struct pending *p)
 {
 	conn_close(&p->conn);
+	gate_free(p->gate);
 	OPENSSL_cleanse(p, sizeof(*p));
 	free(p);
 }
@@ -126,9 +129,11 @@ kind_of(const char *kind)
 	return strcmp(kind, "tls") == 0 ? REGISTRY_TLS : 0;
 }
 
-/* Fills in the claim; NULL, or what is wrong with the request. */
+/* Fills in the claim and makes the gate; NULL, or what is wrong with the
+ * request, maybe in `why`. */
 static const char *
-fill_claim(struct pending *p, const struct ltp_message *m)
+fill_claim(
+    struct pending *p, const struct ltp_message *m, char why[GATE_WHY_MAX])
 {
 	struct channel_claim *claim = &p->claim;
 
@@ -155,7 +160,7 @@ fill_claim(struct pending *p, const struct ltp_message *m)
 	hash_text(p->fresh, claim->secret);
 	hash_text(m->client, claim->client);
 	claim->peer = p->conn.peer;
-	return NULL;
+	return gate_new(&p->gate, m, claim->kind, why);
 }
 
 void
@@ -163,6 +168,7 @@ control_start(struct worker *w, struct conn *conn, const struct ltp_message *m)
 {
 	struct pending *p;
 	const char *wrong = "the server is out of memory";
+	char why[GATE_WHY_MAX];
 
 	/* A bare end makes the client try again, elsewhere. */
 	if (w->draining) {
@@ -171,7 +177,7 @@ control_start(struct worker *w, struct conn *conn, const struct ltp_message *m)
 	}
 	if ((p = calloc(1, sizeof(*p))) != NULL) {
 		p->conn = *conn;
-		if ((wrong = fill_claim(p, m)) == NULL) {
+		if ((wrong = fill_claim(p, m, why)) == NULL) {
 			conn->stream = (struct stream)STREAM_NONE;
 			send_claim(w, p);
 			return;
@@ -382,6 +388,8 @@ granted(
 	s->dialect = p->claim.dialect;
 	s->kind = p->claim.kind;
 	s->peer = p->conn.peer;
+	s->gate = p->gate;
+	p->gate = NULL;
 	memcpy(s->client, p->claim.client, sizeof(s->client));
 	if (session_has_ext(s))
 		strcpy(s->secret, claimed->verdict == CHANNEL_RESUMED

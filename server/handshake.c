@@ -12,6 +12,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "common/cidr.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/tls.h"
@@ -148,7 +149,8 @@ make_room(struct worker *w, const struct handshake *fresh)
 {
 	struct handshakes *hs = w->handshakes;
 
-	if (peers_count(&fresh->of_peer) > w->config->handshakes_per_address)
+	if (peers_count(&fresh->of_peer) > w->config->handshakes_per_address &&
+	    !cidr_list_has(&w->config->trusted_proxies.list, &fresh->conn.peer))
 		give_up(deadline_of(peers_oldest(&fresh->of_peer),
 			    struct handshake, of_peer),
 		    "too many TLS handshakes from this address");

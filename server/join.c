@@ -17,6 +17,8 @@
 #include "common/relay.h"
 #include "server/account.h"
 #include "server/deadline.h"
+#include "server/forwarded.h"
+#include "server/gate.h"
 #include "server/node.h"
 #include "server/pages.h"
 #include "server/public.h"
@@ -35,6 +37,7 @@ struct join {
 	struct conn proxy;   /* B */
 	struct relay *relay;
 	struct visitor inspector;
+	struct gate *gate;	 /* a reference */
 	struct event *cut;	 /* limits VISITOR_CUT; made when needed */
 	struct deadline silence; /* node: until a byte of the answer comes */
 	uint64_t asked;		 /* bytes of the request at the last look */
@@ -86,6 +89,7 @@ join_close(struct join *j, int status, const char *reason)
 		event_free(j->cut);
 	deadline_del(j->worker->silences, &j->silence);
 	relay_free(j->relay);
+	gate_free(j->gate);
 	conn_close(&j->visitor);
 	if (s != NULL && s->node != NULL)
 		node_spend(s, &j->proxy);
@@ -113,10 +117,15 @@ close_with_page(struct join *j, int status, const char *why)
 	bool is_tls = j->kind == REGISTRY_TLS;
 	struct worker *w = j->worker;
 	struct conn visitor = conn_take(&j->visitor);
+	char name[LTP_NAME_MAX + 1];
 
+	memcpy(name, j->name, sizeof(name));
 	join_close(j, is_tls ? 0 : status, why);
 	if (is_tls)
 		serve_alert(w, &visitor, HELLO_INTERNAL_ERROR);
+	else if (status == 401)
+		pages_ask_password(
+		    w->pages, &visitor, name, why, html, is_head);
 	else
 		pages_error_read(
 		    w->pages, &visitor, status, why, html, is_head);
@@ -293,6 +302,8 @@ watch_requests(struct join *j)
 		.forwarded = w->config->forwarded,
 		.is_once = j->is_node,
 		.peer = j->visitor.peer,
+		.gate = j->gate,
+		.trusted = forwarded_trusted(w->config, &j->visitor),
 	};
 	visitor_init(&j->inspector, j->relay);
 	relay_inspect(j->relay, RELAY_B_TO_A);
@@ -373,6 +384,7 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 	memcpy(j->name, s->name, sizeof(j->name));
 	j->kind = s->kind;
 	j->is_node = s->node != NULL;
+	j->gate = gate_ref(s->gate);
 	if (s->kind == REGISTRY_HTTP)
 		watch_requests(j);
 	if (j->is_node)

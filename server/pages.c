@@ -50,6 +50,7 @@ struct error {
 };
 
 static const struct error errors[] = {
+	{ 403, NULL, "Whoever runs the tunnel decides who may.", NULL },
 	{ 404, "No tunnel here",
 	    "The address may be misspelt, or what was there is gone.", NULL },
 	{ 421, NULL, "Open a new connection for another host.", NULL },
@@ -223,6 +224,22 @@ pages_error_read(struct pages *p, struct conn *conn, int status,
     const char *why, bool html, bool is_head)
 {
 	send_out(p, conn, pages_put_error(p->out, status, why, html, is_head));
+}
+
+void
+pages_ask_password(struct pages *p, struct conn *conn, const char *name,
+    const char *why, bool html, bool is_head)
+{
+	struct http_head head = { .wants_html = html };
+	char extra[LTP_NAME_MAX + 64];
+	struct error e = { 401, NULL, "", extra };
+
+	if (is_head)
+		head.method = (struct http_text){ "HEAD", 4 };
+	snprintf(extra, sizeof(extra),
+	    "WWW-Authenticate: Basic realm=\"%s\", charset=\"UTF-8\"\r\n",
+	    name);
+	send_out(p, conn, put_error(p->out, &head, &e, 401, why, ""));
 }
 
 /* How a user reaches this server. */

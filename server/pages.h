@@ -27,7 +27,7 @@ struct pages *pages_new(const struct config *, const struct registry *,
 void pages_free(struct pages *);
 
 /*
- * Answers with an error page: 400, 404, 405, 408, 421, 431, 502, 503 (with
+ * Answers with an error page: 400, 403, 404, 405, 408, 421, 431, 502, 503 (with
  * Retry-After), 504. `why` is one sentence for whoever reads the page. Takes
  * the descriptor out of *conn.
  */
@@ -36,6 +36,10 @@ void pages_error(struct pages *, struct conn *, int status, const char *why);
 /* The same on a connection whose head was read already: by a browser, with
  * the method HEAD. */
 void pages_error_read(struct pages *, struct conn *, int status,
+    const char *why, bool html, bool is_head);
+
+/* Likewise with 401: visitors of tunnel `name` need a user and a password. */
+void pages_ask_password(struct pages *, struct conn *, const char *name,
     const char *why, bool html, bool is_head);
 
 /* Sends a visitor in clear, whose host is below the base domain, to the https

@@ -12,6 +12,8 @@
 #include "server/account.h"
 #include "server/api.h"
 #include "server/control.h"
+#include "server/forwarded.h"
+#include "server/gate.h"
 #include "server/handover.h"
 #include "server/handshake.h"
 #include "server/pages.h"
@@ -64,6 +66,8 @@ serve_alert(struct worker *w, struct conn *conn, enum hello_alert alert)
 static enum hello_alert
 alert_of(int status)
 {
+	if (status == 403)
+		return HELLO_ACCESS_DENIED;
 	return status >= 500 ? HELLO_INTERNAL_ERROR : HELLO_UNRECOGNIZED_NAME;
 }
 
@@ -252,9 +256,23 @@ pass_visitor(struct worker *w, struct conn *conn, const char *name,
 		serve_refused(w, conn, name, 503, "the tunnel has just moved");
 }
 
+/* True if visitors from there may come in. What a trusted proxy in front of an
+ * http tunnel says of who is calling stands in each request. */
+static bool
+is_admitted(const struct session *s, const struct conn *conn)
+{
+	return gate_admits(s->gate, &conn->peer) ||
+	       (s->kind == REGISTRY_HTTP &&
+		   forwarded_trusted(s->worker->config, conn) != NULL);
+}
+
 void
 serve_here(struct session *s, struct conn *conn)
 {
+	if (!is_admitted(s, conn)) {
+		serve_refused(s->worker, conn, s->name, 403, GATE_FORBIDDEN);
+		return;
+	}
 	if (conn->language != CONN_TLS || s->kind == REGISTRY_TLS) {
 		session_visitor(s, conn);
 		return;

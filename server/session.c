@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/control.h"
+#include "server/gate.h"
 #include "server/join.h"
 #include "server/node.h"
 #include "server/serve.h"
@@ -134,6 +135,7 @@ session_end(struct session *s, enum session_end end, const char *why)
 	memcpy(name, s->name, sizeof(name));
 	while (queue_take(s, &conn))
 		serve_tunnel(w, &conn, name);
+	gate_free(s->gate);
 	OPENSSL_cleanse(s->secret, sizeof(s->secret));
 	free(s);
 }

@@ -28,6 +28,7 @@
 
 struct control;
 struct counters_session;
+struct gate;
 struct join;
 struct node;
 struct session_table;
@@ -47,6 +48,7 @@ struct session {
 				 registered */
 	enum registry_dialect dialect;
 	enum registry_kind kind;
+	struct gate *gate;	 /* owned; NULL: open to all */
 	struct control *control; /* owned; NULL: node */
 	struct node *node;	 /* owned; NULL: not node */
 	struct pool pool;

@@ -16,14 +16,13 @@
  */
 #include "server/visitor.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <event2/buffer.h>
 
+#include "server/forwarded.h"
+#include "server/gate.h"
 #include "server/route.h"
-
-#define HOST_SIZE (HTTP_HOST_MAX + sizeof(".:65535"))
 
 /* True if not one byte of an answer has come, nor is on its way. */
 static bool
@@ -79,31 +78,39 @@ is_for_us(const struct visitor *v, const struct http_head *head)
 	       strcmp(name, v->name) == 0;
 }
 
-/* The head as the local service gets it; -1 without memory. */
-static int
-put_head(const struct visitor *v, const struct http_head *head, const char *buf,
-    struct evbuffer *out)
+/* What is told to the local service. */
+static struct forwarded
+what_is_told(const struct visitor *v)
 {
-	char peer[NET_TEXT_MAX], port[8], host[HOST_SIZE];
-	const struct http_edit all[] = {
-		{ "Connection", "close" }, /* only if is_once */
-		{ "X-Forwarded-For", net_addr_host(&v->peer, peer) },
-		{ "X-Forwarded-Proto", v->scheme },
-		{ "X-Forwarded-Host", host },
-		{ "X-Forwarded-Port", port },
-		{ "X-Forwarded-Server", NULL },
-		{ "X-Real-IP", NULL },
-		{ "Forwarded", NULL },
+	return (struct forwarded){
+		.peer = v->peer,
+		.scheme = v->scheme,
+		.port = v->port,
+		.is_off = !v->forwarded,
+		.is_once = v->is_once,
+		.hides_auth = gate_has_auth(v->gate),
+		.trusted = v->trusted,
 	};
-	size_t skipped = v->is_once && !head->is_upgrade ? 0 : 1;
-	size_t n = v->forwarded ? sizeof(all) / sizeof(all[0]) : 1;
+}
 
-	if (n == skipped)
-		return evbuffer_add(out, buf, head->len);
-	snprintf(
-	    host, sizeof(host), "%.*s", (int)head->host.len, head->host.at);
-	snprintf(port, sizeof(port), "%u", (unsigned)v->port);
-	return http_head_edit(head, buf, all + skipped, n - skipped, out);
+/* Why a good head is refused, and with which status; NULL if it is not. */
+static const char *
+find_fault(const struct visitor *v, const struct http_head *head,
+    const char *buf, int *status)
+{
+	struct forwarded told = what_is_told(v);
+	struct net_addr from = forwarded_from(&told, head, buf);
+
+	*status = 421;
+	if (!is_for_us(v, head))
+		return "this connection belongs to another host";
+	*status = 403;
+	if (!gate_admits(v->gate, &from))
+		return GATE_FORBIDDEN;
+	*status = 401;
+	if (!gate_opens(v->gate, head, buf))
+		return "this tunnel asks for a user and a password";
+	return NULL;
 }
 
 /* From here on the answers are read, until the one to this request. */
@@ -121,20 +128,23 @@ static void
 take_head(struct visitor *v, struct relay_view *view,
     const struct http_head *head, const char *buf)
 {
+	struct forwarded told = what_is_told(v);
 	bool can_answer = is_answered(v);
+	const char *fault;
+	int status;
 
 	v->wants_html = head->wants_html;
 	v->is_head = http_text_is(head->method, "HEAD");
-	if (!is_for_us(v, head)) {
-		refuse(v, view, can_answer, 421,
-		    "this connection belongs to another host");
+	fault = find_fault(v, head, buf, &status);
+	if (fault != NULL) {
+		refuse(v, view, can_answer, status, fault);
 		return;
 	}
 	if (head->is_upgrade && !can_answer) {
 		cut(v, view, "an upgrade was asked for among other requests");
 		return;
 	}
-	if (put_head(v, head, buf, view->out) == -1) {
+	if (forwarded_put(&told, head, buf, view->out) == -1) {
 		refuse(v, view, can_answer, 503, "the server is out of memory");
 		return;
 	}

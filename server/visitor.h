@@ -4,9 +4,11 @@
  * relay between visitor (A) and proxy connection (B).
  *
  * Every request head is checked as it passes: its host must be the tunnel's,
- * and X-Forwarded-For, -Proto, -Host and -Port are set by us (what the
- * visitor sent under these names, and Forwarded, X-Forwarded-Server and
- * X-Real-IP, is dropped) unless `forwarded` is off. For node sessions
+ * the tunnel's gate must let it in, and X-Forwarded-For, -Proto, -Host and
+ * -Port are set by us (what the visitor sent under these names, and Forwarded,
+ * X-Forwarded-Server and X-Real-IP, is dropped) unless `forwarded` is off; see
+ * forwarded.h about proxies in front. Where the gate asks for a password,
+ * Authorization is the gate's and does not go on. For node sessions
  * Connection becomes "close" unless an upgrade is asked for: the few
  * connections of such a client would all be kept by the first browsers. Bodies
  * pass unseen, except that chunked ones are followed to find their end. Answers
@@ -29,6 +31,9 @@
 #include "common/follow.h"
 #include "common/net.h"
 #include "common/relay.h"
+
+struct cidr_list;
+struct gate;
 
 enum visitor_state {
 	VISITOR_CHECKING, /* heads are checked as they come */
@@ -58,14 +63,16 @@ struct visitor {
 	bool forwarded;
 	bool is_once; /* the local service is asked to close the connection
 			 after its answer */
-	struct net_addr peer; /* the visitor's */
+	struct net_addr peer;		 /* the visitor's */
+	const struct gate *gate;	 /* NULL: open to all; borrowed */
+	const struct cidr_list *trusted; /* of forwarded_trusted() */
 	struct follow follow;
 	struct answer answer;
 };
 
 /* The caller has filled in name, domain, scheme, port, forwarded, is_once,
- * peer; the rest is set, and the relay's request direction (A to B) comes under
- * inspection. Before relay_start(). */
+ * peer, gate and trusted; the rest is set, and the relay's request direction (A
+ * to B) comes under inspection. Before relay_start(). */
 void visitor_init(struct visitor *, struct relay *);
 
 /* The inspect callback of the relay, for both directions. */

@@ -33,6 +33,7 @@ static void
 setup(void)
 {
 	unsetenv("LT_SERVER");
+	unsetenv("LT_AUTH");
 }
 
 START_TEST(least)
@@ -64,6 +65,36 @@ START_TEST(everything)
 	ck_assert(options.fallback && options.no_reconnect);
 	ck_assert(options.print_requests && options.display.json);
 	ck_assert(options.display.quiet && options.display.verbose);
+}
+END_TEST
+
+START_TEST(visitors)
+{
+	ck_assert_int_eq(read_line("-S x 5000"), OPTIONS_RUN);
+	ck_assert_uint_eq(options.gate.auth.n, 0);
+	ck_assert_int_eq(options.proxy_protocol, 0);
+	ck_assert_int_eq(
+	    read_line("-S x --auth ada:p:q --auth=bob:y --allow 192.0.2.0/24 "
+		      "--deny ::1 --deny 192.0.2.7 --proxy-protocol 2 5000"),
+	    OPTIONS_RUN);
+	ck_assert_uint_eq(options.gate.auth.n, 2);
+	ck_assert_str_eq(options.gate.auth.each[0], "ada:p:q");
+	ck_assert_str_eq(options.gate.auth.each[1], "bob:y");
+	ck_assert_uint_eq(options.gate.allow.n, 1);
+	ck_assert_uint_eq(options.gate.deny.n, 2);
+	ck_assert_str_eq(options.gate.deny.each[1], "192.0.2.7");
+	ck_assert_int_eq(options.proxy_protocol, 2);
+	/* A tunnel that is passed through has addresses too. */
+	ck_assert_int_eq(read_line("-S x --deny ::1 --proxy-protocol 1 tls 22"),
+	    OPTIONS_RUN);
+	setenv("LT_AUTH", "ada:x\nbob", 1);
+	ck_assert_int_eq(read_line("-S x 5000"), OPTIONS_BAD);
+	ck_assert_ptr_nonnull(strstr(error, "LT_AUTH: line 2"));
+	setenv("LT_AUTH", "ada:x", 1);
+	ck_assert_int_eq(read_line("-S x 5000"), OPTIONS_RUN);
+	ck_assert_str_eq(options.gate.auth.each[0], "ada:x");
+	ck_assert_int_eq(read_line("-S x tls 5000"), OPTIONS_BAD);
+	unsetenv("LT_AUTH");
 }
 END_TEST
 
@@ -158,6 +189,13 @@ static const struct {
 	{ "-S x tcp 22", "tcp: not in this release" },
 	{ "-S x tls 22 --print-requests", "closed to us" },
 	{ "-S x tls 22 --host-header rewrite", "closed to us" },
+	{ "-S x tls 22 --auth a:b", "cannot be asked for a password" },
+	{ "-S x 22 --auth sesame", "--auth: \"*\" is not USER:PASSWORD" },
+	{ "-S x 22 --auth=a:", "--auth: \"*\" is not USER:PASSWORD" },
+	{ "-S x 22 --allow 10.0.0.1/8", "--allow: \"10.0.0.1/8\" is not a" },
+	{ "-S x 22 --deny here", "--deny: \"here\" is not an address" },
+	{ "-S x 22 --proxy-protocol 3", "--proxy-protocol: \"3\" is no" },
+	{ "-S x 22 --proxy-protocol v2", "say 1 or 2" },
 	{ "-S x tls https://localhost:1", "a tls tunnel is closed" },
 	{ "-S x tls 22 --local-https", "a tls tunnel is closed" },
 	{ "-S x tls 22 --allow-invalid-cert", "a tls tunnel is closed" },
@@ -234,6 +272,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, least);
 	tcase_add_test(tcase, everything);
+	tcase_add_test(tcase, visitors);
 	tcase_add_test(tcase, server_of_the_environment);
 	tcase_add_test(tcase, no_server_names_all_ways);
 	tcase_add_test(tcase, targets);

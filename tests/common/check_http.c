@@ -477,6 +477,37 @@ START_TEST(words)
 }
 END_TEST
 
+static void
+nth_is(const char *text, const char *name, unsigned nth, const char *value)
+{
+	struct http_text found;
+
+	if (value == NULL) {
+		ck_assert(!http_header(&head, text, name, nth, &found));
+		return;
+	}
+	ck_assert(http_header(&head, text, name, nth, &found));
+	ck_assert_uint_eq(found.len, strlen(value));
+	ck_assert_mem_eq(found.at, value, found.len);
+}
+
+START_TEST(header_values)
+{
+	static const char text[] =
+	    GET "A:  b c\t\r\n" HOST
+		"a:\r\nAA: x\r\nA: d\r\n\r\nA: behind the head\r\n\r\n";
+
+	ck_assert_int_eq(http_head(&head, text, strlen(text), NULL), HTTP_OK);
+	nth_is(text, "a", 0, "b c");
+	nth_is(text, "A", 1, "");
+	nth_is(text, "A", 2, "d");
+	nth_is(text, "A", 3, NULL);
+	nth_is(text, "aa", 0, "x");
+	nth_is(text, "aaa", 0, NULL);
+	nth_is(text, "", 0, NULL);
+}
+END_TEST
+
 /* --- edits --------------------------------------------------------------- */
 
 static void
@@ -555,6 +586,7 @@ main(void)
 	tcase_add_test(tc, byte_by_byte);
 	tcase_add_test(tc, longest_head);
 	tcase_add_test(tc, words);
+	tcase_add_test(tc, header_values);
 	tcase_add_test(tc, edit_nothing);
 	tcase_add_test(tc, edit_forwarded);
 	tcase_add_test(tc, edit_host);

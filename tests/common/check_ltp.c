@@ -151,13 +151,51 @@ START_TEST(control_request_ext)
 }
 END_TEST
 
+#define WITH_LIST(list)                                                        \
+	"{\"control\":{\"name\":\"n\",\"client\":\"c\"},\"ext\":{" list "}}"
+
+START_TEST(lists)
+{
+	char json[1024] = WITH_LIST("\"deny\":[\"x\"");
+
+	good(CLIENT,
+	    WITH_LIST("\"auth\":[\"a:b\",\"\"],\"allow\":[\"::1\"],"
+		      "\"must\":[\"auth\",\"allow\",\"deny\"]"),
+	    LTP_CONTROL);
+	ck_assert_uint_eq(msg.auth.n, 2);
+	ck_assert_str_eq(msg.auth.each[0], "a:b");
+	ck_assert_str_eq(msg.auth.each[1], "");
+	ck_assert_uint_eq(msg.allow.n, 1);
+	ck_assert_str_eq(msg.allow.each[0], "::1");
+	ck_assert_uint_eq(msg.deny.n, 0);
+	ck_assert_ptr_null(msg.must_unknown);
+	ltp_message_fini(&msg);
+
+	bad(CLIENT, WITH_LIST("\"auth\":[]"), "auth must be a list of 1 to 32");
+	bad(CLIENT, WITH_LIST("\"allow\":\"::1\""), "allow must be a list");
+	bad(CLIENT, WITH_LIST("\"allow\":{\"a\":\"::1\"}"), "allow must be");
+	bad(CLIENT, WITH_LIST("\"deny\":[\"::1\",1]"), "deny must be a list");
+	bad(CLIENT, WITH_LIST("\"deny\":[\"::1\",[\"::1\"]]"), "deny must be");
+
+	json[strlen(json) - 2] = '\0';
+	for (int i = 1; i < LTP_LIST_MAX; i++)
+		strcat(json, ",\"x\"");
+	strcat(json, "]}}");
+	good(CLIENT, json, LTP_CONTROL);
+	ck_assert_uint_eq(msg.deny.n, LTP_LIST_MAX);
+	ltp_message_fini(&msg);
+	strcpy(json + strlen(json) - 3, ",\"x\"]}}");
+	bad(CLIENT, json, "deny must be a list of 1 to 32 strings");
+}
+END_TEST
+
 START_TEST(first_unknown_of_must)
 {
 	good(CLIENT,
 	    "{\"control\":{\"name\":\"n\",\"client\":\"c\"},\"ext\":{"
-	    "\"must\":[\"strict\",\"allow\",\"kind\"]}}",
+	    "\"must\":[\"strict\",\"visitors\",\"kind\"]}}",
 	    LTP_CONTROL);
-	ck_assert_str_eq(msg.must_unknown, "allow");
+	ck_assert_str_eq(msg.must_unknown, "visitors");
 	ltp_message_fini(&msg);
 
 	/* A name of a reply is none of a request. */
@@ -495,6 +533,15 @@ START_TEST(write_request_ext)
 	m.kind = "tls";
 	writes(
 	    &m, LTP_HEADER, WITH_EXT("{\"kind\":\"tls\",\"must\":[\"kind\"]}"));
+	m.kind = NULL;
+	m.auth = (struct ltp_list){ { "a:b", "c:d" }, 2 };
+	m.deny = (struct ltp_list){ { "::1" }, 1 };
+	writes(&m, LTP_HEADER,
+	    WITH_EXT("{\"auth\":[\"a:b\",\"c:d\"],\"must\":[\"auth\","
+		     "\"deny\"],\"deny\":[\"::1\"]}"));
+	m.has_ext = false;
+	writes(
+	    &m, LTP_HEADER, "{\"control\":{\"name\":\"n\",\"client\":\"c\"}}");
 }
 END_TEST
 
@@ -563,6 +610,9 @@ END_TEST
 
 START_TEST(cannot_write)
 {
+	struct ltp_message listed = { .type = LTP_CONTROL,
+		.has_ext = true,
+		.auth = { { "a:b", "c:\xff" }, 2 } };
 	struct ltp_message m = { .type = LTP_CLOSE, .text = "\xff" };
 	static char big[LTP_FRAME_MAX + 1];
 	size_t len = 0, overhead = strlen("{\"event\":{\"close\":\"\"}}");
@@ -577,6 +627,7 @@ START_TEST(cannot_write)
 	free(frame);
 	big[LTP_FRAME_MAX - overhead] = 'a';
 	ck_assert_ptr_null(ltp_format(&m, &len));
+	ck_assert_ptr_null(ltp_format(&listed, &len));
 }
 END_TEST
 
@@ -641,6 +692,7 @@ main(void)
 	tcase_add_test(tc, frame);
 	tcase_add_test(tc, control_request);
 	tcase_add_test(tc, control_request_ext);
+	tcase_add_test(tc, lists);
 	tcase_add_test(tc, first_unknown_of_must);
 	tcase_add_test(tc, proxy_request);
 	tcase_add_test(tc, control_reply);

@@ -224,7 +224,7 @@ assert re.fullmatch("[a-z0-9]([a-z0-9-]*[a-z0-9])?", chosen), chosen
 
 # What a client insists on and this server does not know is refused by name.
 for request in control(), {"proxy": {"name": "old", "client": "c"}}:
-    for member in "port", "auth", "allow", "deny", "no-such-thing":
+    for member in "port", "token", "group", "domain", "no-such-thing":
         for must in [member], ["strict", member]:
             text = refuse(hello(request | {"ext": {
                 member: "tcp", "must": must}}), {"badrequest"})

@@ -472,6 +472,38 @@ START_TEST(file_paths)
 }
 END_TEST
 
+/* Networks replace those of the file, and add up on the command line. */
+START_TEST(networks)
+{
+	struct cidr_list *list = &config->trusted_proxies.list;
+	struct net_addr addr;
+	char said[1024];
+
+	ck_assert_uint_eq(list->n, 0);
+	bad("trusted-proxies", "10.0.0.1/8", "trusted-proxies", "10.0.0.1/8",
+	    "must be 0", NULL);
+	bad("trusted-proxies", "", "not an address", NULL);
+	ck_assert_int_eq(read_text("trusted-proxies = { \"10.0.0.0/8\", "
+				   "\"::1\" }",
+			     said, sizeof(said)),
+	    0);
+	ck_assert_uint_eq(list->n, 2);
+	good("trusted-proxies", "192.0.2.7");
+	good("trusted-proxies", "192.0.2.8/32");
+	ck_assert_uint_eq(list->n, 2);
+	net_addr_from(&addr, "192.0.2.8", 0);
+	ck_assert(cidr_list_has(list, &addr));
+	net_addr_from(&addr, "10.0.0.1", 0);
+	ck_assert(!cidr_list_has(list, &addr));
+	while (list->n < CIDR_LIST_MAX)
+		good("trusted-proxies", "192.0.2.9");
+	bad("trusted-proxies", "192.0.2.9", "at most 32", NULL);
+	ck_assert_int_eq(
+	    read_text("trusted-proxies = {}", said, sizeof(said)), 0);
+	ck_assert_uint_eq(list->n, 0);
+}
+END_TEST
+
 /* True if a line begins with FILE:`line`: and has `words` in it. */
 static bool
 is_said(const char *said, int line, const char *words)
@@ -598,10 +630,32 @@ START_TEST(file_no_section)
 			     said, sizeof(said)),
 	    -1);
 	ck_assert_msg(is_said(said, 2, "\"80\" is there twice"), "%s", said);
-	/* Too early: it would do nothing. */
-	ck_assert_int_eq(read_text("listen \"80\" { proxy-protocol = yes }",
+}
+END_TEST
+
+START_TEST(proxy_protocol)
+{
+	char said[1024], why[256] = "";
+
+	ck_assert_int_eq(read_text("listen \"80\" { proxy-protocol = yes }\n"
+				   "listen \"81\" { proxy-protocol = no }\n"
+				   "listen \"127.0.0.2:82\" { }\n",
 			     said, sizeof(said)),
+	    0);
+	ck_assert_uint_eq(config->listen_n, 5);
+	ck_assert(config->listen[0].proxy_protocol);
+	ck_assert(config->listen[1].proxy_protocol);
+	ck_assert(!config->listen[2].proxy_protocol);
+	ck_assert(!config->listen[4].proxy_protocol);
+	/* Nobody could say anything there. */
+	ck_assert_int_eq(config_finish(config, why, sizeof(why)), -1);
+	ck_assert_ptr_nonnull(strstr(why, "trusted-proxies"));
+	good("trusted-proxies", "10.0.0.0/8");
+	ck_assert_int_eq(config_finish(config, why, sizeof(why)), 0);
+	ck_assert_int_eq(read_text("listen \"80\" { proxy-protocol = 2 }", said,
+			     sizeof(said)),
 	    -1);
+	ck_assert_msg(is_said(said, 1, "\"2\" is not yes or no"), "%s", said);
 }
 END_TEST
 
@@ -823,6 +877,7 @@ START_TEST(example_has_the_defaults)
 	config->listen_is_from_file = false;
 	config->certificates.is_from_file = false;
 	config->keys.is_from_file = false;
+	config->trusted_proxies.is_from_file = false;
 	free(config->domain);
 	config->domain = plain->domain;
 	ck_assert_mem_eq(config, plain, sizeof(*plain));
@@ -855,6 +910,8 @@ main(void)
 	tcase_add_test(tcase, contradictions);
 	tcase_add_test(tcase, pairs);
 	tcase_add_test(tcase, tls_without_certificate);
+	tcase_add_test(tcase, networks);
+	tcase_add_test(tcase, proxy_protocol);
 	tcase_add_test(tcase, no_way_in);
 	tcase_add_test(tcase, file);
 	tcase_add_test(tcase, file_paths);

@@ -285,6 +285,25 @@ START_TEST(error_without_head)
 }
 END_TEST
 
+START_TEST(password)
+{
+	struct conn conn;
+	int fd = visitor("rest of something", &conn);
+
+	pages_ask_password(pages, &conn, "demo", "log in", true, false);
+	ck_assert_int_eq(conn.stream.fd, -1);
+	collect(fd);
+	ck_assert_ptr_eq(strstr(answer, "HTTP/1.1 401 Unauthorized"), answer);
+	ck_assert(has("\r\nWWW-Authenticate: Basic realm=\"demo\", "
+		      "charset=\"UTF-8\"\r\n"));
+	ck_assert_ptr_nonnull(strstr(body(false), "<h1>"));
+	fd = visitor("", &conn);
+	pages_ask_password(pages, &conn, "demo", "log in", false, true);
+	collect(fd);
+	body(true);
+}
+END_TEST
+
 START_TEST(error_read)
 {
 	struct conn conn;
@@ -466,6 +485,7 @@ main(void)
 	tcase_add_test(tcase, error_put);
 	tcase_add_test(tcase, error_head);
 	tcase_add_test(tcase, error_without_head);
+	tcase_add_test(tcase, password);
 	tcase_add_test(tcase, error_read);
 	tcase_add_test(tcase, redirects);
 	tcase_add_test(tcase, landing);

@@ -20,7 +20,10 @@
 
 #include <event2/event.h>
 
+#include "common/cidr.h"
+#include "common/ltp.h"
 #include "common/stream.h"
+#include "server/gate.h"
 
 #define HOST	    "Host: demo.example.com:8000\r\n"
 #define GET	    "GET / HTTP/1.1\r\n" HOST "\r\n"
@@ -42,6 +45,7 @@ static int visitor; /* the other ends */
 static int service;
 static bool is_over;
 static enum relay_end how;
+static struct gate *gate;
 static char got[BUFFER_SIZE];
 
 static void
@@ -116,6 +120,8 @@ teardown(void)
 	}
 	close(visitor);
 	close(service);
+	gate_free(gate);
+	gate = NULL;
 	relay_env_free(env);
 	watch_set_free(watches);
 	event_base_free(base);
@@ -656,6 +662,126 @@ START_TEST(upgrade_unanswered)
 }
 END_TEST
 
+/* --- gates ---------------------------------------------------------------
+ */
+
+#define GOOD	 "Authorization: Basic YWRhOnNlc2FtZQ==\r\n" /* ada:sesame */
+#define GET_GOOD "GET / HTTP/1.1\r\n" HOST GOOD "\r\n"
+
+/* Puts a gate before the tunnel. */
+static void
+gate_is(const char *login, const char *denied)
+{
+	struct ltp_message m = { .protect = login };
+	char why[GATE_WHY_MAX];
+
+	if (denied != NULL)
+		m.deny = (struct ltp_list){ { denied }, 1 };
+	ck_assert_ptr_null(gate_new(&gate, &m, REGISTRY_HTTP, why));
+	v.gate = gate;
+}
+
+START_TEST(password)
+{
+	gate_is("ada:sesame", NULL);
+	for (int i = 0; i < 2; i++) {
+		asks(GET_GOOD);
+		head_has_come("GET / HTTP/1.1\r\n");
+		ck_assert_ptr_null(strstr(got, "uthorization"));
+		answers(OK);
+		has_come(visitor, OK);
+	}
+	asks(GET);
+	is_refused(401);
+}
+END_TEST
+
+START_TEST(password_at_first)
+{
+	gate_is("ada:sesame", NULL);
+	asks("POST / HTTP/1.1\r\n" HOST "Accept: text/html\r\n"
+	     "Content-Length: 5\r\n\r\nhello");
+	is_refused(401);
+	ck_assert(v.wants_html);
+}
+END_TEST
+
+/* Another tunnel's page comes before the question for a password. */
+START_TEST(password_for_another)
+{
+	gate_is("ada:sesame", NULL);
+	asks(GET_OTHER);
+	is_refused(421);
+}
+END_TEST
+
+START_TEST(password_pipelined)
+{
+	gate_is("ada:sesame", NULL);
+	asks(GET_GOOD GET);
+	is_cut("GET / HTTP/1.1\r\n");
+}
+END_TEST
+
+START_TEST(password_for_upgrade)
+{
+	gate_is("ada:sesame", NULL);
+	asks(GET_UPGRADE);
+	is_refused(401);
+}
+END_TEST
+
+START_TEST(password_heads_unchanged)
+{
+	gate_is("ada:sesame", NULL);
+	v.forwarded = false;
+	asks(GET_GOOD);
+	has_come(service, GET);
+}
+END_TEST
+
+START_TEST(address)
+{
+	gate_is("ada:sesame", "203.0.113.0/24");
+	asks(GET_GOOD);
+	is_refused(403);
+}
+END_TEST
+
+/* Behind a proxy it is the address of each request. */
+START_TEST(address_of_request)
+{
+	struct cidr_list trusted = { 0 };
+	const char *why;
+
+	ck_assert(cidr_list_add(&trusted, "203.0.113.7", &why));
+	v.trusted = &trusted;
+	gate_is(NULL, "192.0.2.0/24");
+	asks("GET / HTTP/1.1\r\n" HOST "X-Forwarded-For: 198.51.100.1\r\n"
+	     "\r\n");
+	ck_assert(!collect(service, NULL));
+	ck_assert_ptr_nonnull(
+	    strstr(got, "\r\nX-Forwarded-For: 198.51.100.1, 203.0.113.7\r\n"));
+	answers(OK);
+	has_come(visitor, OK);
+	asks("GET / HTTP/1.1\r\n" HOST "X-Forwarded-For: 192.0.2.1\r\n\r\n");
+	is_refused(403);
+}
+END_TEST
+
+static void
+add_gate_tests(TCase *tcase)
+{
+	tcase_add_test(tcase, password);
+	tcase_add_test(tcase, password_at_first);
+	tcase_add_test(tcase, password_for_another);
+	tcase_add_test(tcase, password_pipelined);
+	tcase_add_test(tcase, password_for_upgrade);
+	tcase_add_test(tcase, password_heads_unchanged);
+	tcase_add_test(tcase, address);
+	tcase_add_test(tcase, address_of_request);
+}
+
 static void
 add_tests(TCase *tcase)
 {
@@ -700,6 +826,7 @@ main(void)
 	signal(SIGPIPE, SIG_IGN);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	add_tests(tcase);
+	add_gate_tests(tcase);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

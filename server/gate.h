@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Who may visit a tunnel: by address (`allow`, `deny`) and by password
+ * (`auth`, and what LTP/0.2 calls `protect`). A gate is made from the request
+ * for a session and belongs to that; joins keep a reference, since they may
+ * outlive it. No password is kept: only hashes, which are compared in constant
+ * time.
+ *
+ * NULL is a gate that is open to all. About 2.5 KB each.
+ */
+#ifndef LT_SERVER_GATE_H
+#define LT_SERVER_GATE_H
+
+#include <stdbool.h>
+
+#include "common/http.h"
+#include "common/net.h"
+#include "server/registry.h"
+
+struct gate;
+struct ltp_message;
+
+#define GATE_WHY_MAX 256
+
+/* What a visitor is told whose address is not let in. */
+#define GATE_FORBIDDEN "this tunnel is not open to your address"
+
+/*
+ * Makes the gate that a control request asks for. NULL, and *gate is one, or
+ * NULL if it asks for none; else what is wrong with the request, in `why` or
+ * static. Passwords are wrong for a tunnel whose requests we do not read.
+ */
+const char *gate_new(struct gate **gate, const struct ltp_message *,
+    enum registry_kind, char why[GATE_WHY_MAX]);
+
+/* One more who holds it; returns it. */
+struct gate *gate_ref(struct gate *);
+
+/* One fewer. */
+void gate_free(struct gate *);
+
+/* True if visitors from this address may come in: it is not denied, and
+ * allowed if anything is. */
+bool gate_admits(const struct gate *, const struct net_addr *);
+
+/* True if requests need a password. */
+bool gate_has_auth(const struct gate *);
+
+/* True if they do not, or if this head, which was found good, has one that is
+ * right in the only Authorization header there is. */
+bool gate_opens(const struct gate *, const struct http_head *, const char *buf);
+
+#endif
