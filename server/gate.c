@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Gates. control makes them, serve asks about addresses before a visitor gets
- * a proxy connection, visitor about each request. A password is compared as
+ * Gates. control makes them, serve asks before a visitor gets a proxy
+ * connection, visitor about each request. A password is compared as
  * browsers send it, in base64: so nothing that a visitor sends is decoded. It
  * never logs, since it sees what must not be logged.
  */
@@ -162,8 +162,9 @@ strip_scheme(struct http_text *value)
 	return true;
 }
 
-bool
-gate_opens(const struct gate *g, const struct http_head *head, const char *buf)
+/* True if the gate asks for no password, or if this is one. */
+static bool
+opens(const struct gate *g, const struct http_head *head, const char *buf)
 {
 	uint8_t hash[SHA256_DIGEST_LENGTH];
 	struct http_text token, second;
@@ -180,4 +181,17 @@ gate_opens(const struct gate *g, const struct http_head *head, const char *buf)
 	for (size_t i = 0; i < g->n; i++)
 		good |= CRYPTO_memcmp(hash, g->pairs[i], sizeof(hash)) == 0;
 	return good != 0;
+}
+
+const char *
+gate_refuses(const struct gate *g, const struct net_addr *from,
+    const struct http_head *head, const char *buf, int *status)
+{
+	*status = 403;
+	if (!gate_admits(g, from))
+		return GATE_FORBIDDEN;
+	*status = 401;
+	if (!opens(g, head, buf))
+		return "this tunnel asks for a user and a password";
+	return NULL;
 }

@@ -43,11 +43,15 @@ void gate_free(struct gate *);
  * allowed if anything is. */
 bool gate_admits(const struct gate *, const struct net_addr *);
 
+/*
+ * Why a request from there may not come in, and which status says so: 403, or
+ * 401 for want of a password that is right in its only Authorization header.
+ * NULL if it may. The head was found good.
+ */
+const char *gate_refuses(const struct gate *, const struct net_addr *from,
+    const struct http_head *, const char *buf, int *status);
+
 /* True if requests need a password. */
 bool gate_has_auth(const struct gate *);
-
-/* True if they do not, or if this head, which was found good, has one that is
- * right in the only Authorization header there is. */
-bool gate_opens(const struct gate *, const struct http_head *, const char *buf);
 
 #endif

@@ -180,31 +180,51 @@ put_not_found(struct pages *p, const char *why, const struct http_head *head)
 	return put_error(p->out, head, &e, 404, why, head->name);
 }
 
-/* Looks at the head of a visitor who is still unread; false, and *head is
- * empty, if there is none to be had. */
-static bool
-peek_head(struct pages *p, const struct conn *conn, struct http_head *head)
+bool
+pages_peek(struct pages *p, const struct conn *conn, struct http_head *head,
+    const char **buf)
 {
 	ssize_t n = stream_peek(&conn->stream, p->peek, sizeof(p->peek));
 
+	*buf = p->peek;
 	if (n > 0 && http_head(head, p->peek, (size_t)n, NULL) == HTTP_OK)
 		return true;
 	*head = (struct http_head){ 0 };
 	return false;
 }
 
+/* 401 says where the password is for. */
+static int
+put_question(struct pages *p, const char *why, const struct http_head *head,
+    const char *name)
+{
+	char extra[LTP_NAME_MAX + 64];
+	struct error e = { 401, NULL, "", extra };
+
+	snprintf(extra, sizeof(extra),
+	    "WWW-Authenticate: Basic realm=\"%s\", charset=\"UTF-8\"\r\n",
+	    name);
+	return put_error(p->out, head, &e, 401, why, "");
+}
+
 void
 pages_error(struct pages *p, struct conn *conn, int status, const char *why)
 {
+	char name[LTP_NAME_MAX + 1] = "";
 	struct http_head head;
+	const char *buf;
 	int made;
 
-	(void)peek_head(p, conn, &head);
-	if (status == 404)
+	(void)pages_peek(p, conn, &head, &buf);
+	if (status == 404) {
 		made = put_not_found(p, why, &head);
-	else
+	} else if (status == 401) {
+		(void)route_host(head.name, p->config->domain, name);
+		made = put_question(p, why, &head, name);
+	} else {
 		made = put_error(
 		    p->out, &head, find_error(status), status, why, "");
+	}
 	send_out(p, conn, made);
 }
 
@@ -231,15 +251,10 @@ pages_ask_password(struct pages *p, struct conn *conn, const char *name,
     const char *why, bool html, bool is_head)
 {
 	struct http_head head = { .wants_html = html };
-	char extra[LTP_NAME_MAX + 64];
-	struct error e = { 401, NULL, "", extra };
 
 	if (is_head)
 		head.method = (struct http_text){ "HEAD", 4 };
-	snprintf(extra, sizeof(extra),
-	    "WWW-Authenticate: Basic realm=\"%s\", charset=\"UTF-8\"\r\n",
-	    name);
-	send_out(p, conn, put_error(p->out, &head, &e, 401, why, ""));
+	send_out(p, conn, put_question(p, why, &head, name));
 }
 
 /* How a user reaches this server. */
@@ -519,6 +534,7 @@ void
 pages_to_https(struct pages *p, struct conn *conn)
 {
 	struct http_head head;
+	const char *buf;
 	char extra[HTTP_HEAD_MAX + 2 * NET_HOST_MAX + 32];
 	struct page page = {
 		.status = 308,
@@ -528,7 +544,7 @@ pages_to_https(struct pages *p, struct conn *conn)
 		.extra = extra,
 	};
 
-	if (!peek_head(p, conn, &head)) {
+	if (!pages_peek(p, conn, &head, &buf)) {
 		pages_error(p, conn, 400, "the request could not be read");
 		return;
 	}

@@ -26,10 +26,15 @@ struct pages *pages_new(const struct config *, const struct registry *,
     struct counters *, struct drain_set *, const struct public *);
 void pages_free(struct pages *);
 
+/* Looks at the head of a visitor who is still unread; it points into *buf,
+ * which the next look writes over. False if there is none to be had. */
+bool pages_peek(
+    struct pages *, const struct conn *, struct http_head *, const char **buf);
+
 /*
- * Answers with an error page: 400, 403, 404, 405, 408, 421, 431, 502, 503 (with
- * Retry-After), 504. `why` is one sentence for whoever reads the page. Takes
- * the descriptor out of *conn.
+ * Answers with an error page: 400, 401, 403, 404, 405, 408, 421, 431, 502, 503
+ * (with Retry-After), 504. `why` is one sentence for whoever reads the page.
+ * Takes the descriptor out of *conn.
  */
 void pages_error(struct pages *, struct conn *, int status, const char *why);
 
@@ -38,7 +43,7 @@ void pages_error(struct pages *, struct conn *, int status, const char *why);
 void pages_error_read(struct pages *, struct conn *, int status,
     const char *why, bool html, bool is_head);
 
-/* Likewise with 401: visitors of tunnel `name` need a user and a password. */
+/* The same with 401: visitors of tunnel `name` need a user and a password. */
 void pages_ask_password(struct pages *, struct conn *, const char *name,
     const char *why, bool html, bool is_head);
 

@@ -266,6 +266,32 @@ is_admitted(const struct session *s, const struct conn *conn)
 		   forwarded_trusted(s->worker->config, conn) != NULL);
 }
 
+/* True if the first request of a visitor, still unread, may come in: a refusal
+ * should cost no proxy connection. visitor asks again, about each. */
+static bool
+is_let_in(const struct session *s, struct conn *conn)
+{
+	struct worker *w = s->worker;
+	const struct forwarded told = {
+		.peer = conn->peer,
+		.trusted = forwarded_trusted(w->config, conn),
+	};
+	struct http_head head;
+	struct net_addr from;
+	const char *buf, *why;
+	int status;
+
+	if (s->gate == NULL || conn->language != CONN_HTTP ||
+	    !pages_peek(w->pages, conn, &head, &buf))
+		return true;
+	from = forwarded_from(&told, &head, buf);
+	why = gate_refuses(s->gate, &from, &head, buf, &status);
+	if (why == NULL)
+		return true;
+	serve_refused(w, conn, s->name, status, why);
+	return false;
+}
+
 void
 serve_here(struct session *s, struct conn *conn)
 {
@@ -273,6 +299,8 @@ serve_here(struct session *s, struct conn *conn)
 		serve_refused(s->worker, conn, s->name, 403, GATE_FORBIDDEN);
 		return;
 	}
+	if (!is_let_in(s, conn))
+		return;
 	if (conn->language != CONN_TLS || s->kind == REGISTRY_TLS) {
 		session_visitor(s, conn);
 		return;

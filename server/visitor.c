@@ -104,13 +104,7 @@ find_fault(const struct visitor *v, const struct http_head *head,
 	*status = 421;
 	if (!is_for_us(v, head))
 		return "this connection belongs to another host";
-	*status = 403;
-	if (!gate_admits(v->gate, &from))
-		return GATE_FORBIDDEN;
-	*status = 401;
-	if (!gate_opens(v->gate, head, buf))
-		return "this tunnel asks for a user and a password";
-	return NULL;
+	return gate_refuses(v->gate, &from, head, buf, status);
 }
 
 /* From here on the answers are read, until the one to this request. */

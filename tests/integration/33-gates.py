@@ -49,6 +49,8 @@ for headers in ({}, basic("ada", OTHER), basic("bob", SECRET),
     assert answer.header("WWW-Authenticate") == \
         'Basic realm="demo", charset="UTF-8"', answer.headers
 assert not service.requests, service.requests
+# A refusal costs no proxy connection.
+assert server.metrics()["visitors"] == 0
 answer = lt.get(server, "demo", headers={"Accept": "text/html"})
 assert answer.status == 401 and b"<html" in answer.body
 answer = lt.get(server, "demo", method="HEAD")

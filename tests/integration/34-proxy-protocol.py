@@ -193,17 +193,23 @@ for i in range(20):
     assert answer.seen("X-Forwarded-For") == [f"203.0.113.{i}"]
 front.wait_log("handed over kind=visitor from=203.0.113")
 
-# TLS behind it; and a client.
-for header in (v1("203.0.113.8"), v2("2001:db8::8")):
+# TLS behind it, by the gate or not; and a client.
+def visit_tls(header, name):
     raw = socket.create_connection(front.address, lt.PATIENCE)
     raw.sendall(header)
     context = authority.client_context()
-    with context.wrap_socket(raw, server_hostname="toy.localhost") as conn:
-        conn.sendall(lt.request(front.host("toy"),
+    with context.wrap_socket(raw, server_hostname=f"{name}.localhost") as conn:
+        conn.sendall(lt.request(front.host(name),
                                 headers={"Connection": "close"}))
-        answer = b"".join(iter(lambda: conn.recv(65536), b""))
-    assert b'["X-Forwarded-For", "203.0.113.8"]' in answer or \
-        b'["X-Forwarded-For", "2001:db8::8"]' in answer, answer
+        return b"".join(iter(lambda: conn.recv(65536), b""))
+
+
+for host in "203.0.113.8", "2001:db8::8":
+    for header in v1(host), v2(host):
+        answer = visit_tls(header, "toy")
+        assert f'["X-Forwarded-For", "{host}"]'.encode() in answer, answer
+assert visit_tls(v2("203.0.113.8"), "gated").startswith(b"HTTP/1.1 200 ")
+assert visit_tls(v2("2001:db8::8"), "gated").startswith(b"HTTP/1.1 403 ")
 conn = socket.create_connection(front.address, lt.PATIENCE)
 conn.sendall(v1("203.0.113.6") + ltp02.HEADER + ltp02.frame(
     {"control": {"name": "old", "client": "x"}}))
@@ -245,12 +251,9 @@ with lt.Visitor(("127.0.0.1", front.ports[1])) as visitor:
 for data in (b"", LOCAL, v1("203.0.113.7")):
     with lt.Visitor(front) as visitor:
         assert visitor.send(data).shut().read_all() == b""
-assert lt.wait_until(lambda: lt.get(
-    ("127.0.0.1", front.ports[1]),
-    f"localhost:{front.ports[1]}", "/meta/metrics").json())
-half = lt.wait_until(lambda: [m for m in lt.get(
+lt.wait_until(lambda: {"name": "half_made", "value": 0} in lt.get(
     ("127.0.0.1", front.ports[1]), f"localhost:{front.ports[1]}",
-    "/meta/metrics").json() if m == {"name": "half_made", "value": 0}])
+    "/meta/metrics").json())
 
 # Without anybody to trust nobody could come in: said at the start.
 wrong = lt.Server(listen=(), wait=False, config="""

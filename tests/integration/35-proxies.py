@@ -84,14 +84,17 @@ for version in "12":
 
 # --- haproxy and nginx in front ---------------------------------------------
 
-front = lt.Server(workers=4, listen=(), config="""
-    listen "127.0.0.1:0" { proxy-protocol = yes }
-    listen "localhost:0" { }
+names = ("haproxy-v1", "haproxy-v2", "nginx-v1", "haproxy-http")
+ports = dict(zip(names, (lt.free_port() for _ in names)))
+front = lt.Server(workers=4, listen=(), config=f"""
+    listen "127.0.0.1:0" {{
+        proxy-protocol = yes
+        public = "http://:{ports["haproxy-v2"]}"
+    }}
+    listen "localhost:0" {{ }}
     trusted-proxies = "127.0.0.1"
 """)
 behind, plain = front.ports
-names = ("haproxy-v1", "haproxy-v2", "nginx-v1", "haproxy-http")
-ports = dict(zip(names, (lt.free_port() for _ in names)))
 with open(f"{lt.tmp}/haproxy.conf", "w", encoding="ascii") as f:
     f.write(f"""
 defaults
@@ -143,6 +146,12 @@ for way in names:
     if way != "haproxy-http":
         assert visit(way, "chained", path=f"/{way}").body == b"127.7.8.9"
 front.wait_log("visitor tunnel=toy from=127.7.8.9:")
+
+# A client too, with all its connections, knows but the way through a proxy.
+url = f"http://localhost:{ports['haproxy-v2']}"
+there = lt.Client(url, toy, name="there")
+assert there.url == url.replace("//", "//there."), there.url
+assert [visit(way, "there").status for way in names] == [200] * len(names)
 assert "connection refused" not in front.log()
 
 for process in reversed(started):

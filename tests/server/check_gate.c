@@ -73,9 +73,15 @@ static bool
 opens(const char *text)
 {
 	struct http_head head;
+	struct net_addr from;
+	const char *wrong;
+	int status;
 
+	net_addr_from(&from, "198.51.100.1", 1);
 	ck_assert_int_eq(http_head(&head, text, strlen(text), NULL), HTTP_OK);
-	return gate_opens(gate, &head, text);
+	wrong = gate_refuses(gate, &from, &head, text, &status);
+	ck_assert(wrong == NULL || status == 401);
+	return wrong == NULL;
 }
 
 START_TEST(none)
@@ -112,7 +118,27 @@ START_TEST(networks)
 	ck_assert(!admits("2001:db9::1"));
 	ck_assert(!gate_admits(gate, &nobody));
 	ck_assert(!gate_has_auth(gate));
-	ck_assert(opens(GET "\r\n"));
+}
+END_TEST
+
+/* The address comes first. */
+START_TEST(both)
+{
+	static const char text[] = GET "\r\n";
+	struct http_head head;
+	struct net_addr from;
+	int status;
+
+	add(&asked.auth, "ada:sesame");
+	add(&asked.deny, "192.0.2.0/24");
+	good();
+	ck_assert_int_eq(http_head(&head, text, strlen(text), NULL), HTTP_OK);
+	net_addr_from(&from, "192.0.2.1", 1);
+	ck_assert_ptr_nonnull(gate_refuses(gate, &from, &head, text, &status));
+	ck_assert_int_eq(status, 403);
+	net_addr_from(&from, "192.0.3.1", 1);
+	ck_assert_ptr_nonnull(gate_refuses(gate, &from, &head, text, &status));
+	ck_assert_int_eq(status, 401);
 }
 END_TEST
 
@@ -219,6 +245,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, none);
 	tcase_add_test(tcase, networks);
+	tcase_add_test(tcase, both);
 	tcase_add_test(tcase, only_denied);
 	tcase_add_test(tcase, passwords);
 	tcase_add_test(tcase, many);

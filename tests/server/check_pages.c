@@ -297,6 +297,11 @@ START_TEST(password)
 	ck_assert(has("\r\nWWW-Authenticate: Basic realm=\"demo\", "
 		      "charset=\"UTF-8\"\r\n"));
 	ck_assert_ptr_nonnull(strstr(body(false), "<h1>"));
+	/* Of one who is unread, for the tunnel that he asks for. */
+	error("GET / HTTP/1.1\r\nHost: a.Demo.localhost:80\r\n\r\n", 401,
+	    "log in");
+	ck_assert(has("\r\nWWW-Authenticate: Basic realm=\"demo\", "));
+	body(false);
 	fd = visitor("", &conn);
 	pages_ask_password(pages, &conn, "demo", "log in", false, true);
 	collect(fd);
