@@ -491,6 +491,9 @@ master_new(const struct config *config)
 	struct master *m = log_must_alloc(1, sizeof(*m));
 	char why[TLS_WHY_MAX];
 
+	/* One that comes before there is an event loop is about settings that
+	 * are being read anyhow. */
+	signal(SIGHUP, SIG_IGN);
 	limit_raise_fds();
 	m->config = config;
 	m->keyring = keyring_new(config, why);
