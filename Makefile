@@ -34,7 +34,8 @@ SAN ?=
 # --- sources ---------------------------------------------------------------
 
 COMMON := cidr clock drain fdpass flow follow hello http limit log login \
-	ltp net page pipe proxyproto relay stdfds stream tls tls_context watch
+	ltp net object page pipe proxyproto relay stdfds stream tls \
+	tls_context watch
 SERVER := account api arrival certs channel claim classify config \
 	config_file config_listen conn control counters deadline forwarded gate \
 	handover handshake inbox join keyring listener master names nearest node \

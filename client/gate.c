@@ -85,3 +85,16 @@ gate_add_environment(struct gate *g)
 	}
 	return wrong;
 }
+
+const char *
+gate_needs(const struct gate *g, const char *kind)
+{
+	if (kind != NULL)
+		return strcmp(kind, "tls") == 0 ? "tls tunnels"
+						: "tunnels of that kind";
+	if (g->auth.n > 0)
+		return "passwords of visitors (--auth, LT_AUTH)";
+	if (g->allow.n > 0 || g->deny.n > 0)
+		return "--allow and --deny";
+	return NULL;
+}

@@ -27,6 +27,10 @@ typedef const char *gate_add_fn(struct gate *, char *text);
  */
 gate_add_fn gate_add_auth, gate_add_allow, gate_add_deny;
 
+/* What a server without extensions takes for a tunnel of kind http that is open
+ * to all, in words; NULL if it is that. `kind` is NULL for http. */
+const char *gate_needs(const struct gate *, const char *kind);
+
 /* Adds the passwords of LT_AUTH, one a line, unless there are some already. */
 const char *gate_add_environment(struct gate *);
 

@@ -419,33 +419,14 @@ tell_session(const struct tunnel *tunnel, const struct ltp_message *reply)
 	    (intmax_t)reply->concurrency);
 }
 
-/* What the user needs and a server without extensions does not know; NULL if
- * there is nothing. */
-static const char *
-needs_ext(const struct options *options)
-{
-	if (options->gate.auth.n > 0)
-		return "passwords of visitors (--auth, LT_AUTH)";
-	if (options->gate.allow.n > 0 || options->gate.deny.n > 0)
-		return "--allow and --deny";
-	return NULL;
-}
-
 static void
 up_cb(void *arg, struct control *control, const struct ltp_message *reply)
 {
 	struct tunnel *tunnel = arg;
-	const char *need = needs_ext(tunnel->client->options);
+	const char *need = gate_needs(&tunnel->options->gate, tunnel->ask.kind);
 
 	evtimer_del(&tunnel->mute);
-	/* An old server takes what it does not know for nothing, and has
-	 * opened a tunnel of kind http, for everybody. */
-	if (tunnel->ask.kind != NULL && !reply->has_ext) {
-		display_error(tunnel->display,
-		    "this server is too old for %s tunnels", tunnel->ask.kind);
-		end(tunnel, TUNNEL_EXIT_FAILURE);
-		return;
-	}
+	/* An old server has opened a tunnel of kind http, for everybody. */
 	if (need != NULL && !reply->has_ext) {
 		display_error(
 		    tunnel->display, "this server is too old for %s", need);

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/object.h"
+
 #define LENGTH_LEN 4
 #define NUMBER_MAX 2147483647 /* so that seconds in ms never overflow */
 
@@ -205,55 +207,6 @@ ltp_name(const char *name, char out[LTP_NAME_MAX + 1])
 	return true;
 }
 
-/* The parser recurses, so nesting is counted before it sees the text: every
- * opening bracket outside a string, whether or not the rest is JSON. */
-static bool
-is_too_deep(const char *json, size_t len)
-{
-	bool in_string = false;
-	int depth = 0;
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		if (in_string) {
-			if (json[i] == '\\')
-				i++;
-			else if (json[i] == '"')
-				in_string = false;
-		} else if (json[i] == '"') {
-			in_string = true;
-		} else if (json[i] == '{' || json[i] == '[') {
-			if (++depth > LTP_DEPTH_MAX)
-				return true;
-		} else if (json[i] == '}' || json[i] == ']') {
-			depth--;
-		}
-	}
-	return false;
-}
-
-static json_t *
-load_object(const void *json, size_t len, const char **why)
-{
-	json_error_t error;
-	json_t *top;
-
-	*why = "nests too deeply";
-	if (is_too_deep(json, len))
-		return NULL;
-	top = json_loadb(json, len, JSON_REJECT_DUPLICATES, &error);
-	if (json_is_object(top))
-		return top;
-	if (top != NULL)
-		*why = "not an object";
-	else if (json_error_code(&error) == json_error_duplicate_key)
-		*why = "has a key twice";
-	else
-		*why = "not JSON";
-	json_decref(top);
-	return NULL;
-}
-
 static bool
 shape_fits(const struct shape *s, const json_t *value)
 {
@@ -405,7 +358,7 @@ ltp_parse(struct ltp_message *m, enum ltp_from from, const void *json,
 	json_t *place[PLACE_COUNT] = { NULL };
 
 	memset(m, 0, sizeof(*m));
-	place[PLACE_TOP] = load_object(json, len, why);
+	place[PLACE_TOP] = object_load(json, len, LTP_DEPTH_MAX, why);
 	if (place[PLACE_TOP] == NULL)
 		return LTP_BAD;
 	place[PLACE_EXT] = json_object_get(place[PLACE_TOP], "ext");

@@ -95,12 +95,13 @@ left_undone() {
 }
 
 sizes() {
-	awk 'FNR == 1 { name = "" }
+	awk 'FNR == 1 { name = ""; start = 0 }
 	FNR == 601 { print FILENAME ": more than 600 lines" }
 	/^[a-z_]+\(/ { name = $0; sub(/\(.*/, "", name) }
 	/^\{/ { start = FNR }
-	/^\}/ { if (FNR - start > 61)
-		print FILENAME ": " name ": " FNR - start - 1 " lines" }
+	/^\}/ { if (start && FNR - start > 61)
+		print FILENAME ": " name ": " FNR - start - 1 " lines"
+		start = 0 }
 	' "${sources[@]}"
 }
 

@@ -104,6 +104,17 @@ START_TEST(networks)
 }
 END_TEST
 
+START_TEST(needs)
+{
+	ck_assert_ptr_null(gate_needs(&gate, NULL));
+	ck_assert_ptr_null(deny("::1"));
+	ck_assert_ptr_nonnull(strstr(gate_needs(&gate, NULL), "--deny"));
+	ck_assert_ptr_null(auth("a:b"));
+	ck_assert_ptr_nonnull(strstr(gate_needs(&gate, NULL), "--auth"));
+	ck_assert_str_eq(gate_needs(&gate, "tls"), "tls tunnels");
+}
+END_TEST
+
 START_TEST(environment)
 {
 	ck_assert_ptr_null(gate_add_environment(&gate));
@@ -140,6 +151,7 @@ main(void)
 	tcase_add_test(tcase, bad_passwords);
 	tcase_add_test(tcase, too_many);
 	tcase_add_test(tcase, networks);
+	tcase_add_test(tcase, needs);
 	tcase_add_test(tcase, environment);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
