@@ -90,6 +90,7 @@ join_close(struct join *j, int status, const char *reason)
 	deadline_del(j->worker->silences, &j->silence);
 	relay_free(j->relay);
 	gate_free(j->gate);
+	visitor_fini(&j->inspector);
 	conn_close(&j->visitor);
 	if (s != NULL && s->node != NULL)
 		node_spend(s, &j->proxy);

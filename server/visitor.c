@@ -16,6 +16,7 @@
  */
 #include "server/visitor.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <event2/buffer.h>
@@ -107,14 +108,21 @@ find_fault(const struct visitor *v, const struct http_head *head,
 	return gate_refuses(v->gate, &from, head, buf, status);
 }
 
-/* From here on the answers are read, until the one to this request. */
-static void
+/* From here on the answers are read, until the one to this request. -1 without
+ * memory. */
+static int
 ask_upgrade(struct visitor *v)
 {
+	if (v->answer == NULL) {
+		if ((v->answer = malloc(sizeof(*v->answer))) == NULL)
+			return -1;
+		answer_init(v->answer);
+	}
 	v->state = VISITOR_HELD;
 	v->is_held = false;
-	answer_next(&v->answer, v->is_head);
+	answer_next(v->answer, v->is_head);
 	relay_inspect(v->relay, RELAY_B_TO_A);
+	return 0;
 }
 
 /* A good head at `buf`: is it for us, and what follows it? */
@@ -138,12 +146,11 @@ take_head(struct visitor *v, struct relay_view *view,
 		cut(v, view, "an upgrade was asked for among other requests");
 		return;
 	}
-	if (forwarded_put(&told, head, buf, view->out) == -1) {
+	if (forwarded_put(&told, head, buf, view->out) == -1 ||
+	    (head->is_upgrade && ask_upgrade(v) == -1)) {
 		refuse(v, view, can_answer, 503, "the server is out of memory");
 		return;
 	}
-	if (head->is_upgrade)
-		ask_upgrade(v);
 	view->used += head->len;
 	v->requests++;
 	v->answered = relay_bytes(v->relay, RELAY_B_TO_A);
@@ -232,15 +239,15 @@ inspect_answers(struct visitor *v, struct relay_view *view)
 		const char *at = view->in + view->used;
 
 		result =
-		    answer_feed(&v->answer, at, view->len - view->used, &used);
+		    answer_feed(v->answer, at, view->len - view->used, &used);
 		if (result == HTTP_BAD ||
 		    evbuffer_add(view->out, at, used) == -1) {
 			decide_upgrade(v, false);
 			break;
 		}
 		view->used += used;
-		if (result == HTTP_OK && v->answer.is_done)
-			decide_upgrade(v, v->answer.status == 101);
+		if (result == HTTP_OK && v->answer->is_done)
+			decide_upgrade(v, v->answer->status == 101);
 	}
 	if (v->state == VISITOR_HELD && view->is_eof)
 		decide_upgrade(v, false);
@@ -261,8 +268,15 @@ visitor_init(struct visitor *v, struct relay *relay)
 	v->answered = 0;
 	v->relay = relay;
 	follow_init(&v->follow);
-	answer_init(&v->answer);
+	v->answer = NULL;
 	relay_inspect(relay, RELAY_A_TO_B);
+}
+
+void
+visitor_fini(struct visitor *v)
+{
+	free(v->answer);
+	v->answer = NULL;
 }
 
 void

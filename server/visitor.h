@@ -67,13 +67,16 @@ struct visitor {
 	const struct gate *gate;	 /* NULL: open to all; borrowed */
 	const struct cidr_list *trusted; /* of forwarded_trusted() */
 	struct follow follow;
-	struct answer answer;
+	struct answer *answer; /* made for the first upgrade; few ask */
 };
 
 /* The caller has filled in name, domain, scheme, port, forwarded, is_once,
  * peer, gate and trusted; the rest is set, and the relay's request direction (A
  * to B) comes under inspection. Before relay_start(). */
 void visitor_init(struct visitor *, struct relay *);
+
+/* Frees what it holds; all zero is fine. */
+void visitor_fini(struct visitor *);
 
 /* The inspect callback of the relay, for both directions. */
 void visitor_inspect(struct visitor *, struct relay_view *);

@@ -122,6 +122,7 @@ teardown(void)
 	close(service);
 	gate_free(gate);
 	gate = NULL;
+	visitor_fini(&v);
 	relay_env_free(env);
 	watch_set_free(watches);
 	event_base_free(base);
