@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Visitors: wrk, ab and curl, and what is read from what they print."""
 
+import json
 import re
 import resource
 import socket
@@ -85,6 +86,14 @@ def _place(system, path, scheme):
     return ["--noproxy", "*", "--resolve",
             f"{system.host}:{system.port}:127.0.0.1",
             f"{scheme}://{system.authority}{path}"]
+
+
+def metrics(system):
+    """The counters of ltserver."""
+    text = run(["curl", "-s", "--noproxy", "*", "-H",
+                f"Host: localhost:{system.port}",
+                f"http://127.0.0.1:{system.port}/meta/metrics"])
+    return {m["name"]: m["value"] for m in json.loads(text)}
 
 
 class Crowd:

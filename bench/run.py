@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 
+import growth
 import measures
 import systems
 from process import BUILD, ROOT, fail, find, tmp
@@ -37,6 +38,7 @@ class Plan:
         self.seconds = 1 if args.quick else 3
         self.size = (256 if args.quick else 1024) * 1024 * 1024
         self.crowd = 500 if args.quick else 2000
+        self.tunnels = (1, 1000) if args.quick else (1, 10, 100, 1000, 10000)
         self.only = args.only and args.only.split(",")
         self.letters = args.measures.split(",")
 
@@ -94,6 +96,70 @@ def one_round(classes, plan, services, book, round_):
             system = cls(target)
             book.add(cls.name, measure(system, plan, services))
             system.stop()
+
+
+def alone(plan, services, about):
+    """The tables beside the main one: rows of columns of lists."""
+    tables = {}
+
+    def add(table, column, found):
+        for row, value in found.items():
+            tables.setdefault(table, {}).setdefault(row, {}) \
+                .setdefault(str(column), []).append(value)
+
+    for round_ in range(min(plan.rounds, 3)):
+        if "G" in plan.letters:
+            for n in plan.tunnels:
+                note(f"round {round_ + 1}: G {n} tunnels")
+                add("tunnels", n, growth.tunnels(plan, services, n))
+            for n in (1, 2, 4):
+                note(f"round {round_ + 1}: G {n} workers")
+                add("workers", n, growth.workers(plan, services, n))
+        if "H" in plan.letters:
+            growth.certificate()
+            for cls in growth.TLS:
+                if cls is growth.LocaltunnelTls or cls.is_there():
+                    note(f"round {round_ + 1}: H {cls.name}")
+                    add("TLS", cls.name, growth.tls(cls, plan, services))
+        if "S" in plan.letters:
+            for cls in (systems.Limit, systems.Localtunnel, systems.Haproxy):
+                if cls.is_there():
+                    note(f"round {round_ + 1}: S {cls.name}")
+                    add("size", cls.name,
+                        growth.sizes(cls, plan, services))
+    about["alone"] = tables
+    return tables
+
+
+def small_table(title, rows):
+    columns = list(next(iter(rows.values())))
+    lines = [f"| {title} | " + " | ".join(columns) + " |",
+             "|---|" + "---:|" * len(columns)]
+    for row, found in rows.items():
+        cells = [statistics.median(found[c]) for c in columns]
+        lines.append(f"| {row} | " + " | ".join(
+            f"{v:,.0f}" if v >= 100 else f"{v:.3g}" for v in cells) + " |")
+    return "\n".join(lines)
+
+
+def plots(tables, names):
+    """Cost against size, where gnuplot is there."""
+    if "size" not in tables or not find("gnuplot"):
+        return
+    data = f"{tmp}/size.dat"
+    with open(data, "w", encoding="ascii") as f:
+        for kib, found in tables["size"].items():
+            f.write(" ".join([str(kib)] + [
+                str(statistics.median(found[n])) for n in names]) + "\n")
+    script = f"""set terminal svg size 640,400
+set output '{RESULTS}/size.svg'
+set logscale xy
+set key left top
+set xlabel 'KiB of an answer'
+set ylabel 'CPU ms of both sides'
+plot """ + ", ".join(f"'{data}' using 1:{i + 2} with linespoints title "
+                     f"'{n}'" for i, n in enumerate(names))
+    subprocess.run(["gnuplot"], input=script.encode(), check=True)
 
 
 def number(value, digits):
@@ -159,7 +225,7 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--only", help="names of systems, with commas")
-    parser.add_argument("--measures", default="A,L,B,C,E,F")
+    parser.add_argument("--measures", default="A,L,B,C,E,F,G,H,S")
     args = parser.parse_args()
     plan = Plan(args)
     for program in ("wrk", "ab", "curl", "nginx"):
@@ -175,6 +241,7 @@ def main():
     try:
         for round_ in range(plan.rounds):
             one_round(classes, plan, services, book, round_)
+        tables = alone(plan, services, about)
     finally:
         services.close()
     note("")
@@ -182,8 +249,12 @@ def main():
             f"{about['kernel']}; {about['commit']}, {plan.rounds} rounds, "
             f"medians; load before it began {about['load']:.1f}\n\n"
             f"{table(book)}\n\n{ratio_table(book)}\n")
+    for title, rows in tables.items():
+        text += "\n" + small_table(title, rows) + "\n"
     print(text)
     save(book, plan, about, text)
+    if "size" in tables:
+        plots(tables, list(next(iter(tables["size"].values()))))
 
 
 if __name__ == "__main__":
