@@ -40,7 +40,8 @@ class Plan:
         self.crowd = 500 if args.quick else 2000
         self.tunnels = (1, 1000) if args.quick else (1, 10, 100, 1000, 10000)
         self.only = args.only and args.only.split(",")
-        self.letters = args.measures.split(",")
+        self.letters = (args.measures or (
+            "A,L,B,C,E,F" if args.quick else "A,L,B,C,E,F,G,H,S")).split(",")
 
 
 def note(text):
@@ -225,7 +226,7 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--only", help="names of systems, with commas")
-    parser.add_argument("--measures", default="A,L,B,C,E,F,G,H,S")
+    parser.add_argument("--measures", help="letters, with commas")
     args = parser.parse_args()
     plan = Plan(args)
     for program in ("wrk", "ab", "curl", "nginx"):

@@ -66,7 +66,8 @@ dial_end(struct dial *dial, struct stream *got, const char *why)
 		addr = dial->addrs[dial->next - 1];
 		result.addr = &addr;
 	}
-	result.why = why != NULL ? why : strerror(dial->error);
+	if (got == NULL)
+		result.why = why != NULL ? why : strerror(dial->error);
 	dial_free(dial);
 	fn(arg, &result);
 }

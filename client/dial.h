@@ -44,7 +44,7 @@ struct dial_result {
 					host was not found; EPROTO: it does not
 					speak TLS, or not with us */
 	enum tls_cert cert;	     /* what is wrong with its certificate */
-	const char *why;	     /* says it */
+	const char *why;	     /* says it; NULL if there is a stream */
 };
 
 typedef void (*dial_fn)(void *arg, const struct dial_result *);

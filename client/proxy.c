@@ -135,6 +135,9 @@ tell_joined(const struct proxy *proxy, const struct dial_result *to)
 	const struct options *options = proxy->client->options;
 	char text[TARGET_TEXT_MAX];
 
+	/* To write an address costs more than all else that a join does. */
+	if (!options->display.verbose)
+		return;
 	display_detail(&options->display, "visitor %ju joined with %s",
 	    (uintmax_t)proxy->number,
 	    to->addr != NULL ? net_addr_text(to->addr, text)
