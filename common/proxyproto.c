@@ -24,7 +24,6 @@
 #define V1_WORD_LEN 6
 #define V1_MAX	    107 /* CRLF included */
 #define V1_PARTS    5
-#define V2_SIGN	    "\r\n\r\n\0\r\nQUIT\n"
 #define V2_SIGN_LEN 12
 #define V2_FIXED    16
 #define V2_LOCAL    0x20
@@ -35,6 +34,9 @@
 #define V2_UNIX	    0x31
 #define TLV_HEAD    3
 #define UNIX_LEN    216
+
+static const char v2_sign[V2_SIGN_LEN] = { '\r', '\n', '\r', '\n', '\0', '\r',
+	'\n', 'Q', 'U', 'I', 'T', '\n' };
 
 static enum proxyproto_result
 bad(struct proxyproto *p, const char *why)
@@ -227,7 +229,7 @@ proxyproto_parse(struct proxyproto *p, const void *buf, size_t len)
 	if (may_be(buf, len, V1_WORD, V1_WORD_LEN))
 		result = len <= V1_WORD_LEN ? PROXYPROTO_MORE
 					    : parse_v1(p, buf, len);
-	else if (may_be(buf, len, V2_SIGN, V2_SIGN_LEN))
+	else if (may_be(buf, len, v2_sign, V2_SIGN_LEN))
 		result = parse_v2(p, buf, len);
 	else
 		result = bad(p, "there is no PROXY header");
@@ -330,7 +332,7 @@ proxyproto_write(char out[PROXYPROTO_WRITE_MAX], int version,
 		return is_known ? write_v1(out, &x, &y)
 				: (size_t)snprintf(out, PROXYPROTO_WRITE_MAX,
 				      V1_WORD "UNKNOWN\r\n");
-	memcpy(out, V2_SIGN, V2_SIGN_LEN);
+	memcpy(out, v2_sign, V2_SIGN_LEN);
 	memset(out + V2_SIGN_LEN, 0, V2_FIXED - V2_SIGN_LEN);
 	out[12] = V2_LOCAL;
 	return is_known ? write_v2(out, &x, &y) : V2_FIXED;
