@@ -99,6 +99,7 @@ struct ltp_message {
 	int64_t grace_s;	  /* CONTROL_REPLY */
 	int64_t sessions;	  /* CONTROL_REPLY */
 	const char *kind;	  /* CONTROL: "tls"; NULL is "http" */
+	const char *group;	  /* CONTROL: the key that shares the name */
 	bool strict;		  /* CONTROL */
 	struct ltp_list auth;	  /* CONTROL: user:password; not checked */
 	struct ltp_list allow;	  /* CONTROL: networks; not checked */

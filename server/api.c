@@ -233,9 +233,13 @@ serve_tunnel_status(struct worker *w, struct conn *conn,
 		return;
 	}
 	/* What an ended session has left in its row is of no meaning. */
-	count = counters_session(w->counters, tunnel.session.slot);
-	if (tunnel.grace_end_ms == 0)
-		n = counter_get(&count->idle) + counter_get(&count->busy);
+	for (uint32_t i = 0; i < tunnel.seats_n; i++) {
+		if (tunnel.seats[i].worker == REGISTRY_NO_WORKER)
+			continue;
+		count =
+		    counters_session(w->counters, tunnel.seats[i].session.slot);
+		n += counter_get(&count->idle) + counter_get(&count->busy);
+	}
 	answer(w, conn, 200,
 	    json_pack("{s:I}", "connected_sockets", (json_int_t)n), is_head);
 }

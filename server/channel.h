@@ -56,6 +56,8 @@ struct channel_claim {
 	uint8_t secret[REGISTRY_HASH_LEN]; /* of the one made for it, if the
 					      session becomes a new one */
 	uint8_t client[REGISTRY_HASH_LEN]; /* SHA-256 of the client string */
+	bool has_group; /* the name may be shared with who has the same key */
+	uint8_t group[REGISTRY_HASH_LEN]; /* SHA-256 of that key */
 	struct net_addr peer;
 	uint16_t listener; /* by which it came; for the port of a node
 			      session, which is bound beside it */
@@ -64,6 +66,8 @@ struct channel_claim {
 enum channel_verdict {
 	CHANNEL_GRANTED = 1, /* a new session */
 	CHANNEL_RESUMED,     /* the old one, under a new generation */
+	CHANNEL_FURTHER,     /* one more of the same client's, whose secret is
+				the one that it has presented */
 	CHANNEL_TAKEN_NAME,  /* somebody else has the name */
 	CHANNEL_FULL,	     /* no room for another tunnel */
 	CHANNEL_NO_PORT,     /* none is free for a node session */

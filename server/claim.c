@@ -19,22 +19,26 @@
 
 #include "common/clock.h"
 
-/* What the master alone has of the tunnel in one slot. */
+/* What the master alone has of the session in one slot. */
 struct hold {
 	struct claim_book *book;
-	struct registry_ref tunnel; /* whose grace period it is */
+	struct registry_ref session; /* whose grace period it is */
 	struct event *timer; /* NULL until it is needed for the first time */
 
-	/* Of a node session; fd is only good if port is not 0. */
+	/* Of a node session. */
 	TAILQ_ENTRY(hold) orphan;
-	int fd; /* listens on the port */
-	uint16_t port;
-	uint16_t listener; /* beside which the port was opened */
-	bool is_orphan;	   /* without an owner: for the next ready worker */
-	bool is_empty;	   /* nobody is connected, as the owner says */
+	bool is_orphan; /* without an owner: for the next ready worker */
+	bool is_empty;	/* nobody is connected, as the owner says */
 };
 
 TAILQ_HEAD(hold_list, hold);
+
+/* And of the tunnel in one slot, if it has a port. */
+struct claim_port {
+	int fd;		   /* listens on the port */
+	uint16_t port;	   /* 0: none */
+	uint16_t listener; /* beside which the port was opened */
+};
 
 struct claim_book {
 	struct event_base *base;
@@ -42,7 +46,8 @@ struct claim_book {
 	const struct config *config;
 	const struct claim_ops *ops;
 	void *arg;
-	struct hold *holds; /* by slot of the tunnel */
+	struct hold *holds;	  /* by slot of the session */
+	struct claim_port *ports; /* by slot of the tunnel */
 	struct hold_list orphans;
 };
 
@@ -54,8 +59,11 @@ claim_book_new(struct event_base *base, struct registry *registry,
 
 	if (b == NULL)
 		return NULL;
-	b->holds = calloc(registry_size(registry), sizeof(*b->holds));
-	if (b->holds == NULL) {
+	b->holds = calloc(registry_sessions(registry), sizeof(*b->holds));
+	b->ports = calloc(registry_size(registry), sizeof(*b->ports));
+	if (b->holds == NULL || b->ports == NULL) {
+		free(b->holds);
+		free(b->ports);
 		free(b);
 		return NULL;
 	}
@@ -73,13 +81,14 @@ claim_book_free(struct claim_book *b)
 {
 	if (b == NULL)
 		return;
-	for (size_t i = 0; i < registry_size(b->registry); i++) {
+	for (size_t i = 0; i < registry_sessions(b->registry); i++)
 		if (b->holds[i].timer != NULL)
 			event_free(b->holds[i].timer);
-		if (b->holds[i].port != 0)
-			close(b->holds[i].fd);
-	}
+	for (size_t i = 0; i < registry_size(b->registry); i++)
+		if (b->ports[i].port != 0)
+			close(b->ports[i].fd);
 	free(b->holds);
+	free(b->ports);
 	free(b);
 }
 
@@ -92,11 +101,11 @@ tell_all(
 	b->ops->send_all(b->arg, &msg);
 }
 
-/* The name is not held any more: somebody is there, or it is free. */
+/* The session is not held any more: somebody is there, or it is gone. */
 static void
-hold_end(struct claim_book *b, struct registry_ref tunnel)
+hold_end(struct claim_book *b, struct registry_ref session)
 {
-	struct hold *h = &b->holds[tunnel.slot];
+	struct hold *h = &b->holds[session.slot];
 
 	if (h->timer != NULL)
 		event_del(h->timer);
@@ -106,45 +115,61 @@ hold_end(struct claim_book *b, struct registry_ref tunnel)
 	h->is_empty = false;
 }
 
+/* What a session's end means for its tunnel: it is up still, for visitors who
+ * wait for word of it, or away, or gone. */
 static void
-drop(struct claim_book *b, struct registry_ref tunnel)
+tell_after(struct claim_book *b, struct registry_ref tunnel)
 {
-	struct hold *h = &b->holds[tunnel.slot];
+	struct claim_port *p = &b->ports[tunnel.slot];
+	struct registry_tunnel now;
 
-	if (!registry_remove(b->registry, tunnel))
+	if (!registry_tunnel(b->registry, tunnel, &now)) {
+		if (p->port != 0)
+			b->ops->close_port(b->arg, p->fd, p->port);
+		p->port = 0;
+		tell_all(b, CHANNEL_GONE, tunnel);
+	} else if (registry_is_live(&now)) {
+		tell_all(b, CHANNEL_UP, tunnel);
+	}
+}
+
+static void
+drop(struct claim_book *b, const struct registry_session *session)
+{
+	if (!registry_drop(b->registry, session->ref))
 		return;
-	hold_end(b, tunnel);
-	if (h->port != 0)
-		b->ops->close_port(b->arg, h->fd, h->port);
-	h->port = 0;
-	tell_all(b, CHANNEL_GONE, tunnel);
+	hold_end(b, session->ref);
+	tell_after(b, session->tunnel);
 }
 
 static void
 expired_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct hold *h = arg;
+	struct registry_session session;
 
 	(void)fd;
 	(void)what;
-	drop(h->book, h->tunnel);
+	if (registry_session(h->book->registry, h->session, &session))
+		drop(h->book, &session);
 }
 
-/* Starts the grace period of a tunnel; false if there is no memory. */
+/* Starts the grace period of a session; false if there is no memory. */
 static bool
-hold_begin(struct claim_book *b, struct registry_ref tunnel, unsigned grace_s)
+hold_begin(struct claim_book *b, struct registry_ref session, unsigned grace_s)
 {
 	struct timeval tv = { .tv_sec = grace_s };
-	struct hold *h = &b->holds[tunnel.slot];
+	struct hold *h = &b->holds[session.slot];
 
 	h->book = b;
-	h->tunnel = tunnel;
+	h->session = session;
 	if (h->timer == NULL)
 		h->timer = evtimer_new(b->base, expired_cb, h);
 	return h->timer != NULL && evtimer_add(h->timer, &tv) == 0;
 }
 
-/* A session has lost its client or its worker: the name waits for it. */
+/* A session has lost its client or its worker: it is kept for it a while, and
+ * with it the name. */
 static void
 lose(struct claim_book *b, const struct registry_session *session)
 {
@@ -153,12 +178,15 @@ lose(struct claim_book *b, const struct registry_session *session)
 			       ? b->config->grace
 			       : b->config->grace_old;
 
-	if (grace_s == 0 || !hold_begin(b, session->tunnel, grace_s)) {
-		drop(b, session->tunnel);
+	if (grace_s == 0 || !registry_lose(b->registry, session->ref,
+				clock_ms() + grace_s * 1000ull, &now)) {
+		drop(b, session);
 		return;
 	}
-	(void)registry_lose(
-	    b->registry, session->ref, clock_ms() + grace_s * 1000ull, &now);
+	if (!hold_begin(b, now.ref, grace_s))
+		drop(b, &now);
+	else
+		tell_after(b, session->tunnel);
 }
 
 /* True if `proof` is what `kept` was made from. Every worker can read the
@@ -189,7 +217,8 @@ static bool
 is_same_client(struct claim_book *b, const struct registry_session *session,
     const struct channel_claim *claim)
 {
-	const struct hold *h = &b->holds[session->tunnel.slot];
+	const struct hold *h = &b->holds[session->ref.slot];
+	const struct claim_port *p = &b->ports[session->tunnel.slot];
 
 	if (session->dialect != claim->dialect ||
 	    !net_addr_same_host(&session->peer, &claim->peer))
@@ -197,7 +226,7 @@ is_same_client(struct claim_book *b, const struct registry_session *session,
 	if (session->dialect == REGISTRY_OLD)
 		return proves(claim->client, session->client);
 	return session->dialect == REGISTRY_NODE && h->is_empty &&
-	       h->listener == claim->listener;
+	       p->listener == claim->listener;
 }
 
 /* Gives a session to `worker`, and word to whoever has it until now. */
@@ -213,7 +242,7 @@ resume(struct claim_book *b, uint32_t worker, const struct channel_claim *claim,
 	    !registry_move(
 		b->registry, session->ref, worker, &claim->peer, session))
 		return CHANNEL_TAKEN_NAME;
-	hold_end(b, session->tunnel);
+	hold_end(b, session->ref);
 	if (owner != REGISTRY_NO_WORKER)
 		b->ops->send(b->arg, owner, &taken, -1);
 	return CHANNEL_RESUMED;
@@ -222,8 +251,8 @@ resume(struct claim_book *b, uint32_t worker, const struct channel_claim *claim,
 /* Opens the port of a node session for the tunnel that it will be added
  * with; false if there is none. */
 static bool
-open_port(
-    struct claim_book *b, const struct channel_claim *claim, struct hold *port)
+open_port(struct claim_book *b, const struct channel_claim *claim,
+    struct claim_port *port)
 {
 	port->port = 0;
 	if (claim->dialect != REGISTRY_NODE)
@@ -233,32 +262,106 @@ open_port(
 	return port->fd != -1;
 }
 
+/* A session as a claim asks for it; `proof` is what will prove that it is its
+ * client's. */
+static struct registry_session
+make_session(
+    uint32_t worker, const struct channel_claim *claim, const uint8_t *proof)
+{
+	struct registry_session session = {
+		.worker = worker,
+		.dialect = claim->dialect,
+		.kind = claim->kind,
+		.peer = claim->peer,
+	};
+
+	SHA256(proof, REGISTRY_HASH_LEN, session.secret);
+	SHA256(claim->client, sizeof(claim->client), session.client);
+	return session;
+}
+
 static enum channel_verdict
 grant(struct claim_book *b, uint32_t worker, const struct channel_claim *claim,
     const char *name, struct registry_session *session)
 {
+	uint8_t group[REGISTRY_HASH_LEN];
 	struct registry_tunnel tunnel;
-	struct hold *h, port;
+	struct claim_port port;
 
 	if (!open_port(b, claim, &port))
 		return CHANNEL_NO_PORT;
-	memset(session, 0, sizeof(*session));
-	session->worker = worker;
-	session->dialect = claim->dialect;
-	session->kind = claim->kind;
-	SHA256(claim->secret, sizeof(claim->secret), session->secret);
-	SHA256(claim->client, sizeof(claim->client), session->client);
-	session->peer = claim->peer;
-	if (!registry_add(b->registry, name, session, &tunnel)) {
+	*session = make_session(worker, claim, claim->secret);
+	SHA256(claim->group, sizeof(claim->group), group);
+	if (!registry_add(b->registry, name, session,
+		claim->has_group ? group : NULL, &tunnel)) {
 		if (port.port != 0)
 			b->ops->close_port(b->arg, port.fd, port.port);
 		return CHANNEL_FULL;
 	}
-	h = &b->holds[tunnel.ref.slot];
-	h->port = port.port;
-	h->fd = port.fd;
-	h->listener = port.listener;
+	b->ports[tunnel.ref.slot] = port;
 	return CHANNEL_GRANTED;
+}
+
+/* A client that has proven one of its sessions by the secret alone: one of
+ * them that was lost, one more, or the first again. */
+static enum channel_verdict
+further(struct claim_book *b, uint32_t worker,
+    const struct channel_claim *claim, const struct registry_tunnel *tunnel,
+    struct registry_session *session)
+{
+	const struct registry_seat *seat;
+	uint32_t member = session->member;
+	unsigned n = 0;
+
+	for (seat = tunnel->seats; seat < tunnel->seats + tunnel->seats_n;
+	     seat++) {
+		if (seat->member != member)
+			continue;
+		if (seat->worker == REGISTRY_NO_WORKER &&
+		    registry_session(b->registry, seat->session, session))
+			return resume(b, worker, claim, session);
+		n++;
+	}
+	if (n >= b->config->sessions || tunnel->kind != claim->kind)
+		return resume(b, worker, claim, session);
+	*session = make_session(worker, claim, claim->proof);
+	session->member = member;
+	return registry_join(b->registry, tunnel->ref, session)
+		   ? CHANNEL_FURTHER
+		   : CHANNEL_FULL;
+}
+
+/* Another client that shares the name. */
+static enum channel_verdict
+share(struct claim_book *b, uint32_t worker, const struct channel_claim *claim,
+    const struct registry_tunnel *tunnel, struct registry_session *session)
+{
+	*session = make_session(worker, claim, claim->secret);
+	return registry_join(b->registry, tunnel->ref, session)
+		   ? CHANNEL_GRANTED
+		   : CHANNEL_FULL;
+}
+
+/* A name that is in use. */
+static enum channel_verdict
+decide_known(struct claim_book *b, uint32_t worker,
+    const struct channel_claim *claim, const struct registry_tunnel *tunnel,
+    struct registry_session *session)
+{
+	for (uint32_t i = 0; i < tunnel->seats_n; i++) {
+		if (!registry_session(
+			b->registry, tunnel->seats[i].session, session))
+			continue;
+		if (has_secret(session, claim))
+			return further(b, worker, claim, tunnel, session);
+		if (is_same_client(b, session, claim))
+			return resume(b, worker, claim, session);
+	}
+	if (tunnel->has_group && claim->has_group &&
+	    claim->dialect == REGISTRY_EXT && tunnel->kind == claim->kind &&
+	    proves(claim->group, tunnel->group))
+		return share(b, worker, claim, tunnel, session);
+	return CHANNEL_TAKEN_NAME;
 }
 
 /* The rules. A session that is named and proven comes before the name. */
@@ -277,10 +380,7 @@ decide(struct claim_book *b, uint32_t worker, const struct channel_claim *claim,
 		return CHANNEL_TAKEN_NAME;
 	if (!registry_find(b->registry, name, &tunnel))
 		return grant(b, worker, claim, name, session);
-	if (registry_session(b->registry, tunnel.session, session) &&
-	    (has_secret(session, claim) || is_same_client(b, session, claim)))
-		return resume(b, worker, claim, session);
-	return CHANNEL_TAKEN_NAME;
+	return decide_known(b, worker, claim, &tunnel, session);
 }
 
 /* Sends a session to its owner, with all that it needs, and word to all. */
@@ -289,7 +389,7 @@ send_session(struct claim_book *b, struct channel_msg *msg,
     const struct registry_session *session)
 {
 	struct channel_claimed *claimed = &msg->claimed;
-	const struct hold *h = &b->holds[session->tunnel.slot];
+	const struct claim_port *p = &b->ports[session->tunnel.slot];
 	struct registry_tunnel tunnel;
 
 	if (!registry_tunnel(b->registry, session->tunnel, &tunnel))
@@ -300,8 +400,8 @@ send_session(struct claim_book *b, struct channel_msg *msg,
 	memcpy(claimed->label, session->label, sizeof(claimed->label));
 	claimed->kind = session->kind;
 	claimed->peer = session->peer;
-	claimed->port = h->port;
-	b->ops->send(b->arg, session->worker, msg, h->port != 0 ? h->fd : -1);
+	claimed->port = p->port;
+	b->ops->send(b->arg, session->worker, msg, p->port != 0 ? p->fd : -1);
 	tell_all(b, CHANNEL_UP, tunnel.ref);
 }
 
@@ -314,7 +414,8 @@ claim_answer(struct claim_book *b, uint32_t worker, uint32_t id,
 
 	msg.claimed.verdict = decide(b, worker, claim, &session);
 	if (msg.claimed.verdict == CHANNEL_GRANTED ||
-	    msg.claimed.verdict == CHANNEL_RESUMED)
+	    msg.claimed.verdict == CHANNEL_RESUMED ||
+	    msg.claimed.verdict == CHANNEL_FURTHER)
 		send_session(b, &msg, &session);
 	else
 		b->ops->send(b->arg, worker, &msg, -1);
@@ -330,7 +431,7 @@ claim_down(struct claim_book *b, uint32_t worker, struct registry_ref ref,
 	    session.worker != worker)
 		return;
 	if (cause == CHANNEL_CLOSED)
-		drop(b, session.tunnel);
+		drop(b, &session);
 	else
 		lose(b, &session);
 }
@@ -343,7 +444,7 @@ claim_empty(struct claim_book *b, uint32_t worker, struct registry_ref ref,
 
 	if (registry_session(b->registry, ref, &session) &&
 	    session.worker == worker)
-		b->holds[session.tunnel.slot].is_empty = is_empty;
+		b->holds[session.ref.slot].is_empty = is_empty;
 }
 
 /* Gives a node session to another worker, whatever has become of its owner. */
@@ -355,7 +456,7 @@ adopt(struct claim_book *b, struct registry_session *session, uint32_t worker)
 
 	if (!registry_move(b->registry, session->ref, worker, &peer, session))
 		return;
-	hold_end(b, session->tunnel);
+	hold_end(b, session->ref);
 	send_session(b, &msg, session);
 }
 
@@ -364,10 +465,10 @@ adopt(struct claim_book *b, struct registry_session *session, uint32_t worker)
 static void
 orphan(struct claim_book *b, const struct registry_session *session)
 {
-	struct hold *h = &b->holds[session->tunnel.slot];
+	struct hold *h = &b->holds[session->ref.slot];
 
 	lose(b, session);
-	if (h->port == 0)
+	if (b->ports[session->tunnel.slot].port == 0)
 		return;
 	h->is_orphan = true;
 	TAILQ_INSERT_TAIL(&b->orphans, h, orphan);
@@ -398,14 +499,12 @@ void
 claim_worker_ready(struct claim_book *b, uint32_t worker)
 {
 	struct registry_session session;
-	struct registry_tunnel tunnel;
 	struct hold *h;
 
 	while ((h = TAILQ_FIRST(&b->orphans)) != NULL) {
 		TAILQ_REMOVE(&b->orphans, h, orphan);
 		h->is_orphan = false;
-		if (registry_tunnel(b->registry, h->tunnel, &tunnel) &&
-		    registry_session(b->registry, tunnel.session, &session))
+		if (registry_session(b->registry, h->session, &session))
 			adopt(b, &session, worker);
 	}
 }

@@ -6,8 +6,12 @@
  * workers, which may be hostile; it never sees a network byte.
  *
  * The rules for a name that is known:
- *   - the proof is the session's secret: resumed, live or not (also if only
- *     the name was given and not the session's label);
+ *   - the proof is a session's secret, and its label was given: resumed, live
+ *     or not;
+ *   - the proof is the secret, which all sessions of a client share: one that
+ *     was lost is resumed; else it gets one more, up to `sessions`; else the
+ *     first one is resumed;
+ *   - the group key is the tunnel's: another client shares the name;
  *   - neither side knows ext, and client string and address are the same as
  *     before: resumed (LTP/0.2 has no secret);
  *   - both are node clients (which have no proof of anything) at the same

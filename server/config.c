@@ -19,8 +19,10 @@
 #include "common/ltp.h"
 #include "server/config_listen.h"
 #include "server/nearest.h"
+#include "server/registry.h"
 
 #define DAY_S	       86400
+#define SESSIONS_MAX   4   /* unless more are asked for */
 #define DOMAIN_MAX     190 /* NAME.DOMAIN must be a DNS name too */
 #define DEFAULT_LISTEN "8000"
 #define WORDS_MAX      160 /* what is wrong with a value */
@@ -60,6 +62,9 @@ const struct config_option config_options[] = {
 	    "what workers may become without a restart", FIELD(max_workers) },
 	{ "max-tunnels", CONFIG_NUMBER, "16384", 1, 1048576,
 	    "tunnels, held names included", FIELD(max_tunnels) },
+	{ "sessions", CONFIG_NUMBER, "0", 0, REGISTRY_SEATS_MAX,
+	    "sessions of a client for a tunnel; 0: one a worker, 4 at most",
+	    FIELD(sessions) },
 	{ "pool-idle", CONFIG_NUMBER, "10", 1, 64,
 	    "idle proxy connections of a tunnel", FIELD(pool_idle) },
 	{ "pool-idle-max", CONFIG_NUMBER, "64", 1, 64,
@@ -557,6 +562,9 @@ config_finish(struct config *c, char *why, size_t why_size)
 		return -1;
 	if (c->workers == 0)
 		c->workers = count_workers(c->max_workers);
+	if (c->sessions == 0)
+		c->sessions =
+		    c->workers < SESSIONS_MAX ? c->workers : SESSIONS_MAX;
 	if (c->listen_n == 0 &&
 	    config_set(c, "listen", DEFAULT_LISTEN, why, why_size) == -1)
 		return -1;

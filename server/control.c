@@ -159,6 +159,9 @@ fill_claim(
 	make_secret(p->fresh);
 	hash_text(p->fresh, claim->secret);
 	hash_text(m->client, claim->client);
+	claim->has_group = m->has_ext && m->group != NULL;
+	if (claim->has_group)
+		hash_text(m->group, claim->group);
 	claim->peer = p->conn.peer;
 	return gate_new(&p->gate, m, claim->kind, why);
 }
@@ -358,7 +361,7 @@ send_welcome(struct control *c, unsigned listener)
 		.sni = c->stream.tls != NULL ? sni : NULL,
 		.heartbeat_s = config->heartbeat,
 		.grace_s = config->grace,
-		.sessions = 1,
+		.sessions = config->sessions,
 	};
 
 	snprintf(host, sizeof(host), "%s.%s%s", s->name, way.host,
@@ -392,11 +395,10 @@ granted(
 	p->gate = NULL;
 	memcpy(s->client, p->claim.client, sizeof(s->client));
 	if (session_has_ext(s))
-		strcpy(s->secret, claimed->verdict == CHANNEL_RESUMED
-				      ? p->offered
-				      : p->fresh);
-	pool_init(&s->pool, session_has_ext(s) ? w->config->pool_idle
-					       : w->config->pool_idle_old);
+		strcpy(s->secret, claimed->verdict == CHANNEL_GRANTED
+				      ? p->fresh
+				      : p->offered);
+	pool_init(&s->pool, session_idle(s));
 	if ((s->control = control_new(s, &p->conn)) == NULL) {
 		session_end(s, SESSION_LOST, "out of memory");
 		return;
@@ -436,6 +438,8 @@ verdict_name(enum channel_verdict verdict)
 		return "granted";
 	case CHANNEL_RESUMED:
 		return "resumed";
+	case CHANNEL_FURTHER:
+		return "further";
 	case CHANNEL_TAKEN_NAME:
 		return "taken";
 	case CHANNEL_FULL:
@@ -460,7 +464,8 @@ control_claimed(
 	log_debug("claim answered id=%u tunnel=%s verdict=%s", id,
 	    p->claim.name, verdict_name(claimed->verdict));
 	if (claimed->verdict == CHANNEL_GRANTED ||
-	    claimed->verdict == CHANNEL_RESUMED)
+	    claimed->verdict == CHANNEL_RESUMED ||
+	    claimed->verdict == CHANNEL_FURTHER)
 		granted(w, p, claimed);
 	else if (refused(w, p, claimed))
 		return;

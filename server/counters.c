@@ -98,6 +98,12 @@ counters_session(struct counters *c, size_t slot)
 }
 
 size_t
+counters_sessions(const struct counters *c)
+{
+	return c->sessions_n;
+}
+
+size_t
 counters_workers(const struct counters *c)
 {
 	return c->workers_n;

@@ -58,6 +58,7 @@ void counters_free(struct counters *);
 struct counters_worker *counters_worker(struct counters *, size_t slot);
 struct counters_session *counters_session(struct counters *, size_t slot);
 size_t counters_workers(const struct counters *);
+size_t counters_sessions(const struct counters *);
 
 /* The master, about a worker that is dead: its gauges become 0. */
 void counters_worker_gone(struct counters *, size_t slot);

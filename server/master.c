@@ -506,7 +506,8 @@ master_new(const struct config *config)
 	m->workers_n = (size_t)config->max_workers * MASTER_GENERATIONS;
 	m->workers = log_must_alloc(m->workers_n, sizeof(*m->workers));
 	m->registry = registry_new(config->max_tunnels);
-	m->counters = counters_new(m->workers_n, config->max_tunnels);
+	m->counters = counters_new(
+	    m->workers_n, (size_t)config->max_tunnels * REGISTRY_SHARE);
 	if (m->registry == NULL || m->counters == NULL)
 		fatal("cannot make the shared memory: %s", strerror(errno));
 	m->inbox = inbox_new(m->workers_n);

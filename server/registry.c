@@ -4,8 +4,9 @@
  * writes it, and keeps an index of its own beside it in private memory: free
  * slots, who owns what, generations. Workers only read the table.
  *
- * A tunnel and its session have the same slot. Readers do not rely on that:
- * they follow the refs in the rows.
+ * A tunnel has some seats, each with a session on it. What is needed to choose
+ * one stands in the row of the tunnel, so it is written together with the row
+ * of the session.
  */
 #define _GNU_SOURCE
 
@@ -19,66 +20,57 @@
 #include <sys/queue.h>
 #include <sys/random.h>
 
-#include "server/config.h"
-#include "server/table.h"
+#include "server/registry_index.h"
 
 #define SLOT_DIGITS 7 /* of the slot in a label, hexadecimal */
 #define SLOTS_MAX   ((size_t)1 << (4 * SLOT_DIGITS))
-#define OWNERS	    (4 * CONFIG_WORKERS_MAX) /* more than worker slots */
-
-/* What the master knows of a tunnel and its session. */
-struct slot {
-	STAILQ_ENTRY(slot) free;
-	LIST_ENTRY(slot) owned;
-	bool is_owned;		     /* it is in a list of owners */
-	uint32_t tunnel_generation;  /* the last one that was used */
-	uint32_t session_generation; /* the same */
-};
-
-STAILQ_HEAD(slot_queue, slot);
-LIST_HEAD(slot_list, slot);
-
-struct registry {
-	struct table table;
-
-	/* The master's own. */
-	struct slot *slots;	/* NULL in a worker */
-	struct slot_queue free; /* FIFO: a slot rests as long as it can */
-	struct slot_list owned[OWNERS];
-};
 
 struct registry *
 registry_new(size_t tunnels)
 {
+	size_t sessions = tunnels * REGISTRY_SHARE;
 	struct registry *r;
 	int saved_errno;
 
-	if (tunnels == 0 || tunnels > SLOTS_MAX) {
+	if (tunnels == 0 || tunnels > SLOTS_MAX / REGISTRY_SHARE) {
 		errno = EINVAL;
 		return NULL;
 	}
 	r = calloc(1, sizeof(*r));
 	if (r == NULL)
 		return NULL;
-	r->slots = calloc(tunnels, sizeof(*r->slots));
+	r->tunnels = calloc(tunnels, sizeof(*r->tunnels));
+	r->sessions = calloc(sessions, sizeof(*r->sessions));
 	r->table.fd = -1;
-	if (r->slots == NULL || table_init(&r->table, tunnels) == -1) {
+	if (r->tunnels == NULL || r->sessions == NULL ||
+	    table_init(&r->table, tunnels, sessions) == -1) {
 		saved_errno = errno;
 		registry_free(r);
 		errno = saved_errno;
 		return NULL;
 	}
-	STAILQ_INIT(&r->free);
+	STAILQ_INIT(&r->free_tunnels);
+	STAILQ_INIT(&r->free_sessions);
 	for (size_t i = 0; i < tunnels; i++)
-		STAILQ_INSERT_TAIL(&r->free, &r->slots[i], free);
+		STAILQ_INSERT_TAIL(&r->free_tunnels, &r->tunnels[i], free);
+	for (size_t i = 0; i < sessions; i++)
+		STAILQ_INSERT_TAIL(&r->free_sessions, &r->sessions[i], free);
 	return r;
+}
+
+static void
+free_index(struct registry *r)
+{
+	free(r->tunnels);
+	free(r->sessions);
+	r->tunnels = NULL;
+	r->sessions = NULL;
 }
 
 int
 registry_read_only(struct registry *r)
 {
-	free(r->slots);
-	r->slots = NULL;
+	free_index(r);
 	return table_read_only(&r->table);
 }
 
@@ -88,7 +80,7 @@ registry_free(struct registry *r)
 	if (r == NULL)
 		return;
 	table_fini(&r->table);
-	free(r->slots);
+	free_index(r);
 	free(r);
 }
 
@@ -96,6 +88,12 @@ size_t
 registry_size(const struct registry *r)
 {
 	return r->table.size;
+}
+
+size_t
+registry_sessions(const struct registry *r)
+{
+	return r->table.sessions_n;
 }
 
 size_t
@@ -168,10 +166,13 @@ registry_find_session(const struct registry *r, const char *label,
 	return true;
 }
 
-static bool
-is_master(const struct registry *r)
+bool
+registry_is_live(const struct registry_tunnel *tunnel)
 {
-	return r->slots != NULL;
+	for (uint32_t i = 0; i < tunnel->seats_n; i++)
+		if (tunnel->seats[i].worker != REGISTRY_NO_WORKER)
+			return true;
+	return false;
 }
 
 /* The next generation of a slot; none is 0. */
@@ -185,7 +186,7 @@ renew(uint32_t *generation)
 
 /* Puts the session of a slot into the list of its owner, if it has one. */
 static void
-own(struct registry *r, struct slot *s, uint32_t worker)
+own(struct registry *r, struct session_slot *s, uint32_t worker)
 {
 	if (s->is_owned)
 		LIST_REMOVE(s, owned);
@@ -209,16 +210,79 @@ make_label(char label[REGISTRY_LABEL_MAX + 1], uint32_t slot)
 		   (unsigned long long)bits) == REGISTRY_LABEL_MAX;
 }
 
-/* Writes both rows, then puts the tunnel at the head of its chain. */
+static struct registry_seat
+seat_of(const struct registry_session *session)
+{
+	return (struct registry_seat){
+		.session = session->ref,
+		.worker = session->worker,
+		.member = session->member,
+	};
+}
+
+/* The seat of a session, whatever its generation; NULL if it has none. */
+static struct registry_seat *
+find_seat(struct registry_tunnel *tunnel, uint32_t slot)
+{
+	for (uint32_t i = 0; i < tunnel->seats_n; i++)
+		if (tunnel->seats[i].session.slot == slot)
+			return &tunnel->seats[i];
+	return NULL;
+}
+
+/* Takes a slot for a session of a tunnel and gives it a label; false if there
+ * is none. What it is like otherwise is the caller's. */
+static bool
+take_session(struct registry *r, struct registry_session *session,
+    struct registry_ref tunnel)
+{
+	struct session_slot *s = STAILQ_FIRST(&r->free_sessions);
+	uint32_t slot;
+
+	if (s == NULL)
+		return false;
+	slot = (uint32_t)(s - r->sessions);
+	memset(session->label, 0, sizeof(session->label));
+	if (!make_label(session->label, slot))
+		return false;
+	STAILQ_REMOVE_HEAD(&r->free_sessions, free);
+	session->ref.slot = slot;
+	session->ref.generation = renew(&s->generation);
+	session->tunnel = tunnel;
+	session->grace_end_ms = 0;
+	if (session->member == 0)
+		session->member = renew(&r->last_member);
+	return true;
+}
+
+/* Writes the row of a session that has a slot, and its place in the lists. */
 static void
-insert(struct registry *r, const struct registry_session *session,
-    struct table_tunnel *row)
+write_session(struct registry *r, const struct registry_session *session)
+{
+	table_write_session(&r->table, session->ref.slot, session);
+	own(r, &r->sessions[session->ref.slot], session->worker);
+}
+
+/* Gives the slot of a session back. */
+static void
+put_session(struct registry *r, uint32_t slot)
+{
+	struct registry_session gone = { .ref = { .slot = slot } };
+	struct session_slot *s = &r->sessions[slot];
+
+	table_write_session(&r->table, slot, &gone);
+	own(r, s, REGISTRY_NO_WORKER);
+	STAILQ_INSERT_TAIL(&r->free_sessions, s, free);
+}
+
+/* Writes the row of a tunnel, then puts it at the head of its chain. */
+static void
+insert(struct registry *r, struct table_tunnel *row)
 {
 	_Atomic uint32_t *bucket = table_bucket(&r->table, row->tunnel.name);
 
 	table_begin(&r->table);
 	row->next = atomic_load_explicit(bucket, memory_order_relaxed);
-	table_write_session(&r->table, session->ref.slot, session);
 	table_write_tunnel(&r->table, row->tunnel.ref.slot, row);
 	atomic_store_explicit(
 	    bucket, row->tunnel.ref.slot + 1, memory_order_release);
@@ -227,54 +291,73 @@ insert(struct registry *r, const struct registry_session *session,
 
 bool
 registry_add(struct registry *r, const char *name,
-    struct registry_session *session, struct registry_tunnel *made)
+    struct registry_session *session, const uint8_t *group,
+    struct registry_tunnel *made)
 {
 	size_t len = strnlen(name, LTP_NAME_MAX + 1);
-	struct slot *s = STAILQ_FIRST(&r->free);
-	struct table_tunnel row;
-	uint32_t slot;
+	struct tunnel_slot *s = STAILQ_FIRST(&r->free_tunnels);
+	struct table_tunnel row = { 0 };
+	struct registry_ref ref;
 
-	assert(is_master(r));
+	assert(registry_is_master(r));
 	if (s == NULL || len == 0 || len > LTP_NAME_MAX ||
 	    registry_find(r, name, made))
 		return false;
-	slot = (uint32_t)(s - r->slots);
-	memset(session->label, 0, sizeof(session->label));
-	if (!make_label(session->label, slot))
+	ref.slot = (uint32_t)(s - r->tunnels);
+	ref.generation = renew(&s->generation);
+	session->member = 0;
+	if (!take_session(r, session, ref))
 		return false;
-	STAILQ_REMOVE_HEAD(&r->free, free);
-	memset(&row, 0, sizeof(row));
+	STAILQ_REMOVE_HEAD(&r->free_tunnels, free);
 	memcpy(row.tunnel.name, name, len);
-	row.tunnel.ref.slot = slot;
-	row.tunnel.ref.generation = renew(&s->tunnel_generation);
-	session->tunnel = row.tunnel.ref;
-	session->ref.slot = slot;
-	session->ref.generation = renew(&s->session_generation);
-	row.tunnel.session = session->ref;
-	insert(r, session, &row);
-	own(r, s, session->worker);
+	row.tunnel.ref = ref;
+	row.tunnel.kind = session->kind;
+	row.tunnel.has_group = group != NULL;
+	if (group != NULL)
+		memcpy(row.tunnel.group, group, sizeof(row.tunnel.group));
+	row.tunnel.seats_n = 1;
+	row.tunnel.seats[0] = seat_of(session);
+	write_session(r, session);
+	insert(r, &row);
 	*made = row.tunnel;
 	return true;
 }
 
-/* Writes a session that has another owner, under a new generation, and the
- * tunnel that refers to it. */
-static bool
-hand(struct registry *r, struct registry_session *session, uint32_t worker,
-    uint64_t grace_end_ms)
+bool
+registry_join(struct registry *r, struct registry_ref tunnel,
+    struct registry_session *session)
 {
-	struct slot *s = &r->slots[session->ref.slot];
 	struct table_tunnel row;
 
-	if (!table_read_tunnel(&r->table, session->tunnel.slot, &row))
+	assert(registry_is_master(r));
+	if (!read_ref(r, tunnel, &row) ||
+	    row.tunnel.seats_n == REGISTRY_SEATS_MAX ||
+	    !take_session(r, session, tunnel))
+		return false;
+	session->kind = row.tunnel.kind;
+	row.tunnel.seats[row.tunnel.seats_n++] = seat_of(session);
+	write_session(r, session);
+	table_write_tunnel(&r->table, tunnel.slot, &row);
+	return true;
+}
+
+/* Writes a session that has another owner, under a new generation, and its
+ * seat. */
+static bool
+hand(struct registry *r, struct registry_session *session, uint32_t worker)
+{
+	struct registry_seat *seat;
+	struct table_tunnel row;
+
+	if (!table_read_tunnel(&r->table, session->tunnel.slot, &row) ||
+	    (seat = find_seat(&row.tunnel, session->ref.slot)) == NULL)
 		return false;
 	session->worker = worker;
-	session->ref.generation = renew(&s->session_generation);
-	row.tunnel.session = session->ref;
-	row.tunnel.grace_end_ms = grace_end_ms;
-	table_write_session(&r->table, session->ref.slot, session);
+	session->ref.generation =
+	    renew(&r->sessions[session->ref.slot].generation);
+	*seat = seat_of(session);
+	write_session(r, session);
 	table_write_tunnel(&r->table, session->tunnel.slot, &row);
-	own(r, s, worker);
 	return true;
 }
 
@@ -282,21 +365,23 @@ bool
 registry_move(struct registry *r, struct registry_ref ref, uint32_t worker,
     const struct net_addr *peer, struct registry_session *session)
 {
-	assert(is_master(r) && worker != REGISTRY_NO_WORKER);
+	assert(registry_is_master(r) && worker != REGISTRY_NO_WORKER);
 	if (!registry_session(r, ref, session))
 		return false;
 	session->peer = *peer;
-	return hand(r, session, worker, 0);
+	session->grace_end_ms = 0;
+	return hand(r, session, worker);
 }
 
 bool
 registry_lose(struct registry *r, struct registry_ref ref,
     uint64_t grace_end_ms, struct registry_session *now)
 {
-	assert(is_master(r) && grace_end_ms != 0);
+	assert(registry_is_master(r) && grace_end_ms != 0);
 	if (!registry_session(r, ref, now))
 		return false;
-	return hand(r, now, REGISTRY_NO_WORKER, grace_end_ms);
+	now->grace_end_ms = grace_end_ms;
+	return hand(r, now, REGISTRY_NO_WORKER);
 }
 
 /* Takes a tunnel out of its chain: whatever pointed to it, the bucket or a
@@ -329,21 +414,38 @@ bool
 registry_remove(struct registry *r, struct registry_ref ref)
 {
 	static const struct table_tunnel no_tunnel;
-	struct registry_session gone = { .ref = { .slot = ref.slot } };
 	struct table_tunnel row;
-	struct slot *s;
 
-	assert(is_master(r));
+	assert(registry_is_master(r));
 	if (!read_ref(r, ref, &row))
 		return false;
-	s = &r->slots[ref.slot];
 	table_begin(&r->table);
 	take_out(r, &row);
 	table_write_tunnel(&r->table, ref.slot, &no_tunnel);
-	table_write_session(&r->table, ref.slot, &gone);
 	table_end(&r->table, registry_count(r) - 1);
-	own(r, s, REGISTRY_NO_WORKER);
-	STAILQ_INSERT_TAIL(&r->free, s, free);
+	for (uint32_t i = 0; i < row.tunnel.seats_n; i++)
+		put_session(r, row.tunnel.seats[i].session.slot);
+	STAILQ_INSERT_TAIL(&r->free_tunnels, &r->tunnels[ref.slot], free);
+	return true;
+}
+
+bool
+registry_drop(struct registry *r, struct registry_ref ref)
+{
+	struct registry_session session;
+	struct registry_seat *seat;
+	struct table_tunnel row;
+
+	assert(registry_is_master(r));
+	if (!registry_session(r, ref, &session) ||
+	    !read_ref(r, session.tunnel, &row) ||
+	    (seat = find_seat(&row.tunnel, ref.slot)) == NULL)
+		return false;
+	if (row.tunnel.seats_n == 1)
+		return registry_remove(r, session.tunnel);
+	*seat = row.tunnel.seats[--row.tunnel.seats_n];
+	table_write_tunnel(&r->table, session.tunnel.slot, &row);
+	put_session(r, ref.slot);
 	return true;
 }
 
@@ -352,127 +454,13 @@ registry_each_of(struct registry *r, uint32_t worker,
     void (*fn)(void *arg, const struct registry_session *), void *arg)
 {
 	struct registry_session session;
-	struct slot *s, *next;
+	struct session_slot *s, *next;
 
-	assert(is_master(r) && worker < OWNERS);
+	assert(registry_is_master(r) && worker < OWNERS);
 	for (s = LIST_FIRST(&r->owned[worker]); s != NULL; s = next) {
 		next = LIST_NEXT(s, owned);
 		if (table_read_session(
-			&r->table, (uint32_t)(s - r->slots), &session))
+			&r->table, (uint32_t)(s - r->sessions), &session))
 			fn(arg, &session);
 	}
-}
-
-/* A tunnel that is in use, and its session. */
-static const char *
-check_pair(const struct registry *r, const struct registry_tunnel *t)
-{
-	struct registry_session session, found;
-	struct registry_tunnel again;
-
-	if (!registry_session(r, t->session, &session))
-		return "a tunnel without its session";
-	if (!registry_ref_same(session.tunnel, t->ref))
-		return "a session of another tunnel";
-	if ((session.worker == REGISTRY_NO_WORKER) != (t->grace_end_ms != 0))
-		return "a tunnel that is held and live, or neither";
-	if (!registry_find(r, t->name, &again) ||
-	    !registry_ref_same(again.ref, t->ref))
-		return "a tunnel that is not found by its name";
-	if (!registry_find_session(r, session.label, &found) ||
-	    !registry_ref_same(found.ref, session.ref))
-		return "a session that is not found by its label";
-	if (is_master(r) && r->slots[session.ref.slot].is_owned !=
-				(session.worker != REGISTRY_NO_WORKER))
-		return "a session in no list, or in one too many";
-	return NULL;
-}
-
-/* The rows one by one; *used counts those in use. */
-static const char *
-check_rows(const struct registry *r, size_t *used)
-{
-	struct registry_session session;
-	struct table_tunnel row;
-	const char *wrong;
-
-	for (uint32_t i = 0; i < r->table.size; i++) {
-		if (!table_read_tunnel(&r->table, i, &row) ||
-		    !table_read_session(&r->table, i, &session))
-			return "a row that is being written for ever";
-		if ((row.tunnel.ref.generation == 0) !=
-		    (session.ref.generation == 0))
-			return "a session without its tunnel";
-		if (row.tunnel.ref.generation == 0)
-			continue;
-		++*used;
-		if (row.tunnel.ref.slot != i)
-			return "a row that names another slot";
-		if ((wrong = check_pair(r, &row.tunnel)) != NULL)
-			return wrong;
-	}
-	return NULL;
-}
-
-/* All chains; a circle, or a row in two of them, has more links than rows. */
-static const char *
-check_chains(const struct registry *r, size_t used)
-{
-	struct table_tunnel row;
-	size_t links = 0;
-
-	for (size_t i = 0; i < r->table.buckets_n; i++)
-		for (uint32_t at = r->table.buckets[i]; at != 0;
-		     at = row.next) {
-			if (++links > used)
-				return "a chain too long";
-			if (!table_read_tunnel(&r->table, at - 1, &row))
-				return "a chain that leads out of the table";
-			if (table_bucket(&r->table, row.tunnel.name) !=
-			    &r->table.buckets[i])
-				return "a tunnel in another name's chain";
-		}
-	return links == used ? NULL : "a tunnel in no chain";
-}
-
-/* The master's own index. */
-static const char *
-check_index(const struct registry *r, size_t used)
-{
-	struct registry_session session;
-	const struct slot *s;
-	size_t n = 0;
-
-	STAILQ_FOREACH (s, &r->free, free)
-		if (++n > r->table.size)
-			return "the free list is a circle";
-	if (n + used != r->table.size)
-		return "a slot is lost, or used while it is free";
-	n = 0;
-	for (uint32_t i = 0; i < OWNERS; i++)
-		LIST_FOREACH (s, &r->owned[i], owned) {
-			if (++n > used)
-				return "an owner's list is a circle";
-			if (!table_read_session(&r->table,
-				(uint32_t)(s - r->slots), &session) ||
-			    session.worker != i)
-				return "a session in another owner's list";
-		}
-	return NULL;
-}
-
-const char *
-registry_check(const struct registry *r)
-{
-	const char *wrong;
-	size_t used = 0;
-
-	if (!table_is_sound(&r->table))
-		return "not a registry";
-	if ((wrong = check_rows(r, &used)) != NULL ||
-	    (wrong = check_chains(r, used)) != NULL)
-		return wrong;
-	if (used != registry_count(r))
-		return "the count is wrong";
-	return is_master(r) ? check_index(r, used) : NULL;
 }

@@ -27,6 +27,8 @@
 #define REGISTRY_HASH_LEN  32 /* SHA-256 */
 #define REGISTRY_LABEL_MAX 24 /* a session's name on the wire */
 #define REGISTRY_NO_WORKER UINT32_MAX
+#define REGISTRY_SEATS_MAX 16 /* sessions behind a tunnel */
+#define REGISTRY_SHARE	   4  /* and on the average, for all tunnels */
 
 /* What a tunnel does to the bytes; 0 is none of them. */
 enum registry_kind {
@@ -56,13 +58,22 @@ registry_ref_same(struct registry_ref a, struct registry_ref b)
 	return a.slot == b.slot && a.generation == b.generation;
 }
 
+/* A session's place behind a tunnel: what is needed to choose among them. */
+struct registry_seat {
+	struct registry_ref session;
+	uint32_t worker; /* slot of its owner or REGISTRY_NO_WORKER */
+	uint32_t member; /* which client's; several sessions may be one's */
+};
+
 /* Copies of rows, as readers get them. */
 struct registry_tunnel {
 	struct registry_ref ref;
 	char name[LTP_NAME_MAX + 1];
-	struct registry_ref session; /* the one behind it */
-	uint64_t grace_end_ms; /* 0 while a session is live; else clock_ms()
-				  until which the name is held */
+	enum registry_kind kind;	  /* never changes */
+	bool has_group;			  /* other clients may share the name */
+	uint8_t group[REGISTRY_HASH_LEN]; /* as the hashes of a session */
+	uint32_t seats_n;		  /* 1 or more */
+	struct registry_seat seats[REGISTRY_SEATS_MAX];
 };
 
 struct registry_session {
@@ -70,7 +81,10 @@ struct registry_session {
 	struct registry_ref tunnel;
 	char label[REGISTRY_LABEL_MAX + 1]; /* a DNS label; holds the slot and
 					       random bits */
-	uint32_t worker; /* slot of its owner or REGISTRY_NO_WORKER */
+	uint32_t worker;       /* slot of its owner or REGISTRY_NO_WORKER */
+	uint32_t member;       /* which client's it is, never 0 */
+	uint64_t grace_end_ms; /* 0 while it has an owner; else clock_ms()
+				  until which it is held */
 	enum registry_dialect dialect; /* never changes */
 	enum registry_kind kind;       /* of its tunnel; never changes */
 	/* SHA-256 of what a claim brings as proof, so that nobody who reads
@@ -81,8 +95,8 @@ struct registry_session {
 };
 
 /*
- * Master: makes the table, empty, for `tunnels` tunnels and as many
- * sessions. NULL with errno.
+ * Master: makes the table, empty, for `tunnels` tunnels and REGISTRY_SHARE
+ * times as many sessions. NULL with errno.
  */
 struct registry *registry_new(size_t tunnels);
 
@@ -92,8 +106,9 @@ int registry_read_only(struct registry *);
 
 void registry_free(struct registry *);
 
-size_t registry_size(const struct registry *);	/* slots */
-size_t registry_count(const struct registry *); /* tunnels now */
+size_t registry_size(const struct registry *);	   /* slots of tunnels */
+size_t registry_sessions(const struct registry *); /* slots of sessions */
+size_t registry_count(const struct registry *);	   /* tunnels now */
 
 /* Readers; all O(1). False if there is none. */
 bool registry_find(
@@ -105,28 +120,41 @@ bool registry_session(
 bool registry_find_session(
     const struct registry *, const char *label, struct registry_session *);
 
+/* True if some session of it has an owner. */
+bool registry_is_live(const struct registry_tunnel *);
+
 /*
  * The master's own operations. Refs that are stale are refused (false or a
  * ref of generation 0), so a caller may pass what a worker sent.
  */
 
-/* A new tunnel with one new session, both from `from` (worker, dialect, kind,
- * secret, client, peer; the rest is filled in and copied back). False if the
- * table is full. The name must be free and good. */
+/* A new tunnel, with the kind of its first session, and that session, both
+ * from `from` (worker, dialect, kind, secret, client, peer; the rest is filled
+ * in and copied back); `group` is a hash or NULL. False if the table is full.
+ * The name must be free and good. */
 bool registry_add(struct registry *, const char *name,
-    struct registry_session *from, struct registry_tunnel *made);
+    struct registry_session *from, const uint8_t *group,
+    struct registry_tunnel *made);
+
+/* One more session for a tunnel, from `from` as above; its member is a new one
+ * if that is 0. False if there is no room. */
+bool registry_join(
+    struct registry *, struct registry_ref tunnel, struct registry_session *);
 
 /* The session gets another owner (or the same one again), another peer, and
- * a new generation; its tunnel is live. *session is updated. */
+ * a new generation. *session is updated. */
 bool registry_move(struct registry *r, struct registry_ref ref, uint32_t worker,
     const struct net_addr *peer, struct registry_session *session);
 
-/* The session has no owner any more; its tunnel's name is held until
- * grace_end_ms. *now is the session as it is then. */
+/* The session has no owner any more; it is held until grace_end_ms. *now is
+ * the session as it is then. */
 bool registry_lose(struct registry *, struct registry_ref session,
     uint64_t grace_end_ms, struct registry_session *now);
 
-/* The tunnel and its session are gone. */
+/* The session is gone, and with the last one its tunnel. */
+bool registry_drop(struct registry *, struct registry_ref session);
+
+/* The tunnel is gone, and all its sessions. */
 bool registry_remove(struct registry *, struct registry_ref tunnel);
 
 /* Calls fn for each session that `worker` owns; fn may lose or remove it. */

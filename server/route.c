@@ -56,23 +56,120 @@ to_session(const struct registry_session *s)
 	};
 }
 
-struct route
-route_visitor(const struct registry *registry, const char *name)
+/* --- visitors ------------------------------------------------------------ */
+
+/* The seats of a tunnel that lead somewhere, and how busy each is. */
+struct choice {
+	const struct registry_seat *seats[REGISTRY_SEATS_MAX];
+	uint64_t busy[REGISTRY_SEATS_MAX];
+	size_t n;
+};
+
+static void
+look_at(struct choice *c, const struct registry_tunnel *tunnel,
+    struct counters *counters)
 {
+	const struct counters_session *count;
+
+	c->n = 0;
+	for (uint32_t i = 0; i < tunnel->seats_n; i++) {
+		const struct registry_seat *seat = &tunnel->seats[i];
+
+		if (seat->worker == REGISTRY_NO_WORKER ||
+		    seat->session.slot >= counters_sessions(counters))
+			continue;
+		count = counters_session(counters, seat->session.slot);
+		c->busy[c->n] =
+		    counter_get(&count->busy) + counter_get(&count->queued);
+		c->seats[c->n++] = seat;
+	}
+}
+
+/* How busy a client is with all its sessions; UINT64_MAX for every seat but
+ * the first that it has. */
+static uint64_t
+busy_of_member(const struct choice *c, size_t i)
+{
+	uint64_t sum = 0;
+
+	for (size_t j = 0; j < c->n; j++) {
+		if (c->seats[j]->member != c->seats[i]->member)
+			continue;
+		if (j < i)
+			return UINT64_MAX;
+		sum += c->busy[j];
+	}
+	return sum;
+}
+
+/* The client with the fewest busy connections, ties in turn. */
+static uint32_t
+choose_member(const struct choice *c, uint32_t turn)
+{
+	size_t tied[REGISTRY_SEATS_MAX], n = 0;
+	uint64_t busy, least = UINT64_MAX;
+
+	for (size_t i = 0; i < c->n; i++) {
+		busy = busy_of_member(c, i);
+		if (busy < least) {
+			least = busy;
+			n = 0;
+		}
+		if (busy == least && busy != UINT64_MAX)
+			tied[n++] = i;
+	}
+	return c->seats[tied[turn % n]]->member;
+}
+
+/* Of its sessions the one in this worker, else the least busy one. */
+static const struct registry_seat *
+choose_seat(const struct choice *c, uint32_t member, uint32_t self)
+{
+	const struct registry_seat *found = NULL;
+	uint64_t least = UINT64_MAX;
+
+	for (size_t i = 0; i < c->n; i++) {
+		if (c->seats[i]->member != member)
+			continue;
+		if (c->seats[i]->worker == self)
+			return c->seats[i];
+		if (c->busy[i] < least) {
+			least = c->busy[i];
+			found = c->seats[i];
+		}
+	}
+	return found;
+}
+
+struct route
+route_visitor(const struct registry *registry, struct counters *counters,
+    uint32_t self, uint32_t turn, const char *name)
+{
+	const struct registry_seat *seat;
 	struct registry_tunnel tunnel;
-	struct registry_session session;
+	struct choice c;
 
 	if (!registry_find(registry, name, &tunnel))
 		return (struct route){ .where = ROUTE_NONE };
-	if (!registry_session(registry, tunnel.session, &session))
+	look_at(&c, &tunnel, counters);
+	if (c.n == 0)
 		return (struct route){
 			.where = ROUTE_AWAY,
 			.worker = REGISTRY_NO_WORKER,
 			.tunnel = tunnel.ref,
-			.session = tunnel.session,
+			.kind = tunnel.kind,
 		};
-	return to_session(&session);
+	seat = choose_seat(&c, choose_member(&c, turn), self);
+	return (struct route){
+		.where = ROUTE_WORKER,
+		.worker = seat->worker,
+		.tunnel = tunnel.ref,
+		.session = seat->session,
+		.kind = tunnel.kind,
+	};
 }
+
+/* --- clients ------------------------------------------------------------- */
 
 static bool
 has_label(const struct ltp_message *m)
@@ -84,14 +181,17 @@ struct route
 route_proxy(const struct registry *registry, const struct ltp_message *m)
 {
 	struct registry_session session;
+	struct registry_tunnel tunnel;
 	char name[LTP_NAME_MAX + 1];
 
 	if (has_label(m) &&
 	    registry_find_session(registry, m->session, &session))
 		return to_session(&session);
-	if (has_label(m) || m->name == NULL || !ltp_name(m->name, name))
+	if (has_label(m) || m->name == NULL || !ltp_name(m->name, name) ||
+	    !registry_find(registry, name, &tunnel) ||
+	    !registry_session(registry, tunnel.seats[0].session, &session))
 		return (struct route){ .where = ROUTE_NONE };
-	return route_visitor(registry, name);
+	return to_session(&session);
 }
 
 /* How busy a worker is; nobody is busier than one that is not ready. */
@@ -104,20 +204,39 @@ load_of(struct counters *counters, uint32_t slot)
 					   : UINT64_MAX;
 }
 
-static uint32_t
-least_loaded(struct counters *counters, uint32_t self)
+/* How many sessions of a tunnel are in a worker. */
+static uint64_t
+seats_in(const struct registry_tunnel *tunnel, uint32_t worker)
 {
-	uint64_t load, least = load_of(counters, self);
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < tunnel->seats_n; i++)
+		n += tunnel->seats[i].worker == worker;
+	return n;
+}
+
+/* The ready worker with the fewest sessions of this tunnel (which may have no
+ * seats), then of all; `self` before others. */
+static struct route
+to_least_loaded(const struct registry_tunnel *tunnel, struct counters *counters,
+    uint32_t self)
+{
+	uint64_t load, seats, least = load_of(counters, self);
+	uint64_t fewest = seats_in(tunnel, self);
 	uint32_t n = (uint32_t)counters_workers(counters), chosen = self;
 
 	for (uint32_t slot = 0; slot < n; slot++) {
-		load = load_of(counters, slot);
-		if (load < least) {
+		if ((load = load_of(counters, slot)) == UINT64_MAX)
+			continue;
+		seats = seats_in(tunnel, slot);
+		if (least == UINT64_MAX || seats < fewest ||
+		    (seats == fewest && load < least)) {
+			fewest = seats;
 			least = load;
 			chosen = slot;
 		}
 	}
-	return chosen;
+	return (struct route){ .where = ROUTE_WORKER, .worker = chosen };
 }
 
 /* To the owner of a live session that is ready, if there is one. */
@@ -139,14 +258,15 @@ struct route
 route_control(const struct registry *registry, struct counters *counters,
     uint32_t self, const struct ltp_message *m)
 {
+	struct registry_tunnel tunnel = { 0 };
+	char name[LTP_NAME_MAX + 1];
 	struct route r;
 
 	if (has_label(m) && to_live(registry, counters, m->session, &r))
 		return r;
-	return (struct route){
-		.where = ROUTE_WORKER,
-		.worker = least_loaded(counters, self),
-	};
+	if (m->name != NULL && ltp_name(m->name, name))
+		(void)registry_find(registry, name, &tunnel);
+	return to_least_loaded(&tunnel, counters, self);
 }
 
 /* Splits LABEL.NAME.DOMAIN; false if it is not of that form. */
@@ -171,15 +291,15 @@ route_client(const struct registry *registry, struct counters *counters,
     uint32_t self, const char *sni, const char *domain)
 {
 	char label[REGISTRY_LABEL_MAX + 1], name[LTP_NAME_MAX + 1];
+	struct registry_tunnel tunnel = { 0 };
 	struct route r;
 
 	if (split_sni(sni, domain, label, name) &&
 	    to_live(registry, counters, label, &r))
 		return r;
-	return (struct route){
-		.where = ROUTE_WORKER,
-		.worker = least_loaded(counters, self),
-	};
+	if (route_host(sni, domain, name) == ROUTE_HOST_TUNNEL)
+		(void)registry_find(registry, name, &tunnel);
+	return to_least_loaded(&tunnel, counters, self);
 }
 
 bool

@@ -41,16 +41,23 @@ struct route {
 	enum registry_kind kind; /* 0: not known at the moment */
 };
 
-/* A visitor of the tunnel `name`. */
-struct route route_visitor(const struct registry *, const char *name);
+/*
+ * A visitor of the tunnel `name`: to the client with the fewest busy
+ * connections, ties in turn (`turn` grows by one from call to call); of its
+ * sessions to the one in worker `self`, else to the least busy one.
+ */
+struct route route_visitor(const struct registry *, struct counters *,
+    uint32_t self, uint32_t turn, const char *name);
 
-/* A proxy connection: by session label if there is one, else by name. */
+/* A proxy connection: by session label if there is one, else by name, as old
+ * clients have it, which have one session. */
 struct route route_proxy(const struct registry *, const struct ltp_message *);
 
 /*
  * A client whose ClientHello has the server name `sni`: LABEL.NAME.DOMAIN leads
- * to the owner of that session, as far as it has one; any other as a control
- * connection that resumes nothing.
+ * to the owner of that session, as far as it has one; NAME.DOMAIN and any other
+ * as a control connection that resumes nothing, of the tunnel NAME if there is
+ * one.
  */
 struct route route_client(const struct registry *, struct counters *,
     uint32_t self, const char *sni, const char *domain);
@@ -62,7 +69,7 @@ bool route_sni_fits(const struct registry *, const char *sni,
 
 /* A control connection: a live session that is to be resumed leads to its
  * owner, unless that is leaving; any other to the ready worker with the fewest
- * sessions, `self` before others that have as few. */
+ * sessions of its tunnel, then of all, `self` before others. */
 struct route route_control(const struct registry *, struct counters *,
     uint32_t self, const struct ltp_message *);
 

@@ -76,8 +76,11 @@ alert_of(int status)
 static bool
 is_for_page(const struct worker *w, const char *tunnel)
 {
+	struct registry_tunnel row;
+
 	return w->tls != NULL && tunnel != NULL &&
-	       route_visitor(w->registry, tunnel).kind == REGISTRY_HTTP;
+	       registry_find(w->registry, tunnel, &row) &&
+	       row.kind == REGISTRY_HTTP;
 }
 
 void
@@ -314,7 +317,8 @@ serve_here(struct session *s, struct conn *conn)
 void
 serve_tunnel(struct worker *w, struct conn *conn, const char *name)
 {
-	struct route r = route_visitor(w->registry, name);
+	struct route r =
+	    route_visitor(w->registry, w->counters, w->slot, w->turn++, name);
 	struct session *s;
 
 	if (r.where == ROUTE_NONE) {

@@ -25,7 +25,7 @@ struct session_table {
 struct session_table *
 session_table_new(const struct registry *r)
 {
-	size_t size = registry_size(r);
+	size_t size = registry_sessions(r);
 	struct session_table *t =
 	    log_must_alloc(1, sizeof(*t) + size * sizeof(t->by_slot[0]));
 
@@ -182,12 +182,29 @@ set_target(struct session *s, unsigned n)
 	control_concurrency(s->control, n);
 }
 
+/* This session's share of a number that is meant for its client, 1 or more. */
+static unsigned
+share(const struct session *s, unsigned n)
+{
+	unsigned sessions = s->worker->config->sessions;
+
+	return session_has_ext(s) ? (n + sessions - 1) / sessions : n;
+}
+
+unsigned
+session_idle(const struct session *s)
+{
+	const struct config *config = s->worker->config;
+
+	return share(
+	    s, session_has_ext(s) ? config->pool_idle : config->pool_idle_old);
+}
+
 /* Visitors come faster than proxy connections: asks for more of them. */
 static void
 grow(struct session *s)
 {
-	const struct config *config = s->worker->config;
-	unsigned max = config->pool_idle_max;
+	unsigned max = share(s, s->worker->config->pool_idle_max);
 
 	s->pool.is_short = true;
 	if (!session_has_ext(s) || s->pool.target >= max ||
@@ -263,8 +280,7 @@ session_proxy(struct session *s, struct conn *conn, const struct ltp_message *m)
 void
 session_tick(struct session *s)
 {
-	unsigned base = session_has_ext(s) ? s->worker->config->pool_idle
-					   : s->worker->config->pool_idle_old;
+	unsigned base = session_idle(s);
 	bool was_short = s->pool.is_short;
 
 	s->pool.is_short = false;

@@ -99,6 +99,10 @@ void session_proxy(struct session *, struct conn *, const struct ltp_message *);
  * it into the pool. False, and it is still the caller's, if that is full. */
 bool session_take(struct session *, struct conn *);
 
+/* How many idle proxy connections it has when it is quiet: its share of what
+ * is meant for the tunnel. */
+unsigned session_idle(const struct session *);
+
 /* The heartbeat's tick: the pool shrinks again after a burst. */
 void session_tick(struct session *);
 

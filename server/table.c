@@ -136,6 +136,8 @@ read_tunnel(const struct table *t, uint32_t slot, struct table_tunnel *row,
 	    !cell_read(&t->tunnels[slot], row, sizeof(*row), tries))
 		return false;
 	row->tunnel.name[LTP_NAME_MAX] = '\0';
+	if (row->tunnel.seats_n > REGISTRY_SEATS_MAX)
+		row->tunnel.seats_n = 0;
 	return true;
 }
 
@@ -154,7 +156,7 @@ table_read_session(
 {
 	unsigned tries = 0;
 
-	if (slot >= t->size ||
+	if (slot >= t->sessions_n ||
 	    !cell_read(&t->sessions[slot], session, sizeof(*session), &tries))
 		return false;
 	session->label[REGISTRY_LABEL_MAX] = '\0';
@@ -297,16 +299,17 @@ place(struct table *t, void *map)
 }
 
 static void
-measure(struct table *t, size_t tunnels)
+measure(struct table *t, size_t tunnels, size_t sessions)
 {
 	t->size = tunnels;
+	t->sessions_n = sessions;
 	t->buckets_n = 1;
 	while (t->buckets_n < tunnels)
 		t->buckets_n *= 2;
 	t->len = round_up(sizeof(*t->header)) +
 		 round_up(t->buckets_n * sizeof(*t->buckets)) +
 		 round_up(t->size * sizeof(*t->tunnels)) +
-		 t->size * sizeof(*t->sessions);
+		 t->sessions_n * sizeof(*t->sessions);
 }
 
 /* The shared part. Sealed, so that nobody can shrink it under us, and only
@@ -337,11 +340,11 @@ share(struct table *t)
 }
 
 int
-table_init(struct table *t, size_t size)
+table_init(struct table *t, size_t tunnels, size_t sessions)
 {
 	memset(t, 0, sizeof(*t));
 	t->fd = -1;
-	measure(t, size);
+	measure(t, tunnels, sessions);
 	return share(t);
 }
 

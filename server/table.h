@@ -25,10 +25,11 @@ struct table_cell;
 struct table_header;
 
 struct table {
-	int fd; /* of the memfd; -1 in a worker that has mapped it */
-	size_t size;
-	size_t buckets_n; /* a power of two */
-	size_t len;	  /* of the mapping */
+	int fd;		   /* of the memfd; -1 in a worker that has mapped it */
+	size_t size;	   /* rows of tunnels */
+	size_t sessions_n; /* rows of sessions */
+	size_t buckets_n;  /* a power of two */
+	size_t len;	   /* of the mapping */
 	struct table_header *header;
 	_Atomic uint32_t *buckets;
 	struct table_cell *tunnels;
@@ -41,9 +42,9 @@ struct table_tunnel {
 	uint32_t next; /* link */
 };
 
-/* Makes an empty table of `size` rows, or the mapping of one read-only; -1
- * with errno. table_fini() takes one that is all zero but for fd -1 too. */
-int table_init(struct table *, size_t size);
+/* Makes an empty table, or the mapping of one read-only; -1 with errno.
+ * table_fini() takes one that is all zero but for fd -1 too. */
+int table_init(struct table *, size_t tunnels, size_t sessions);
 int table_read_only(struct table *);
 void table_fini(struct table *);
 

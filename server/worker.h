@@ -62,6 +62,7 @@ struct worker {
 	struct inbox *inbox;
 	const struct public *public;
 	uint32_t slot;
+	uint32_t turn; /* see route_visitor() */
 	bool draining;
 	uint32_t last_claim; /* the id of it, whoever made it */
 	size_t fds_fixed;    /* see room_init() */

@@ -10,7 +10,8 @@
 #include <string.h>
 
 #define NAMES 16
-#define SIZE  11 /* fewer than names, so that the table gets full */
+#define SEATS 200 /* operations from here on are about seats */
+#define SIZE  11  /* fewer than names, so that the table gets full */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,6 +22,21 @@ lose(void *arg, const struct registry_session *s)
 
 	assert(registry_lose(arg, s->ref, 1, &now));
 	assert(now.worker == REGISTRY_NO_WORKER);
+}
+
+/* One more session for a tunnel, or one fewer. */
+static void
+take_seat(struct registry *r, uint8_t what, const struct registry_tunnel *t,
+    struct registry_session *s)
+{
+	struct registry_session fresh = {
+		.worker = what % 7, .member = what % 3, .dialect = REGISTRY_EXT
+	};
+
+	if (what % 2 == 0)
+		registry_drop(r, s->ref);
+	else if (registry_join(r, t->ref, &fresh) && what % 5 != 0)
+		*s = fresh;
 }
 
 /* One operation; the refs are those of the last success under this name. */
@@ -38,10 +54,14 @@ operate(struct registry *r, uint8_t what, unsigned who,
 	snprintf(name, sizeof(name), "n%u", who);
 	is_there = registry_find(r, name, &found);
 	assert(!is_there || strcmp(found.name, name) == 0);
+	if (what >= SEATS) {
+		take_seat(r, what, t, s);
+		return;
+	}
 	switch (what % 5) {
 	case 0:
 		should = !is_there && registry_count(r) < SIZE;
-		assert(registry_add(r, name, &fresh, &found) == should);
+		assert(registry_add(r, name, &fresh, NULL, &found) == should);
 		if (should) {
 			*t = found;
 			*s = fresh;

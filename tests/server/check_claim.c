@@ -94,6 +94,7 @@ set_up(void)
 	reg = registry_new(SIZE);
 	config.grace = 1000;
 	config.grace_old = 1000;
+	config.sessions = 1;
 	book = claim_book_new(base, reg, &config, &ops, &config);
 	ck_assert(base != NULL && reg != NULL && book != NULL);
 	notes_n = 0;
@@ -180,7 +181,8 @@ answer(uint32_t worker, enum channel_verdict verdict)
 
 	ck_assert_uint_eq(msg.id, 42);
 	ck_assert_int_eq(msg.claimed.verdict, verdict);
-	if (verdict == CHANNEL_GRANTED || verdict == CHANNEL_RESUMED) {
+	if (verdict == CHANNEL_GRANTED || verdict == CHANNEL_RESUMED ||
+	    verdict == CHANNEL_FURTHER) {
 		ck_assert(registry_ref_same(
 		    next(ALL, CHANNEL_UP).tunnel, msg.claimed.tunnel));
 		ck_assert(registry_session(reg, msg.claimed.session, &s));
@@ -233,7 +235,7 @@ is_held(const char *name)
 {
 	struct registry_tunnel t;
 
-	return registry_find(reg, name, &t) && t.grace_end_ms != 0;
+	return registry_find(reg, name, &t) && !registry_is_live(&t);
 }
 
 static bool
@@ -309,6 +311,105 @@ START_TEST(secret_resumes_a_live_session)
 	ask(4, CHANNEL_TAKEN_NAME);
 	strcpy(claim.name, "other");
 	ask(4, CHANNEL_GRANTED);
+}
+END_TEST
+
+START_TEST(secret_alone_is_one_more_session)
+{
+	struct channel_claimed c = granted("demo", 1, 5), d, e;
+	struct registry_session first, s;
+	struct registry_tunnel t;
+
+	config.sessions = 3;
+	ck_assert(registry_session(reg, c.session, &first));
+	prepare("demo", 9);
+	offer(1);
+	d = ask(6, CHANNEL_FURTHER);
+	e = ask(7, CHANNEL_FURTHER);
+	ck_assert(registry_ref_same(d.tunnel, c.tunnel));
+	ck_assert_str_ne(d.label, c.label);
+	ck_assert(registry_session(reg, e.session, &s));
+	ck_assert_uint_eq(s.member, first.member);
+	/* Not more than there may be: then the first one again. */
+	take_over(7, 5, &c);
+
+	/* One that was lost comes before a new one; and it is lost without a
+	 * word to those who wait, since the tunnel is up. */
+	claim_down(book, 6, d.session, CHANNEL_LOST);
+	ck_assert(registry_ref_same(next(ALL, CHANNEL_UP).tunnel, d.tunnel));
+	no_more();
+	e = ask(4, CHANNEL_RESUMED);
+	ck_assert_str_eq(e.label, d.label);
+
+	/* The secret of each is the one that was presented. */
+	prepare("demo", 9);
+	strcpy(claim.session, e.label);
+	offer(1);
+	take_over(4, 4, &e);
+
+	/* Goodbye to one is not the end of the others. */
+	ck_assert(registry_find(reg, "demo", &t));
+	for (uint32_t n = t.seats_n; n > 0; n--) {
+		ck_assert(registry_find(reg, "demo", &t));
+		ck_assert_uint_eq(t.seats_n, n);
+		claim_down(book, t.seats[0].worker, t.seats[0].session,
+		    CHANNEL_CLOSED);
+		next(ALL, n > 1 ? CHANNEL_UP : CHANNEL_GONE);
+		no_more();
+	}
+	ck_assert(is_free("demo"));
+}
+END_TEST
+
+static void
+show_group(uint8_t key)
+{
+	claim.has_group = true;
+	memset(claim.group, key, sizeof(claim.group));
+}
+
+START_TEST(group_key_shares_the_name)
+{
+	struct registry_session a, b;
+	struct channel_claimed c, d;
+
+	config.sessions = 2;
+	prepare("demo", 1);
+	show_group(7);
+	c = ask(5, CHANNEL_GRANTED);
+	/* Another client with that key, with another, and without. */
+	prepare("demo", 2);
+	show_group(7);
+	d = ask(6, CHANNEL_GRANTED);
+	ck_assert(registry_ref_same(c.tunnel, d.tunnel));
+	ck_assert(registry_session(reg, c.session, &a));
+	ck_assert(registry_session(reg, d.session, &b));
+	ck_assert_uint_ne(a.member, b.member);
+	prepare("demo", 3);
+	show_group(8);
+	ask(6, CHANNEL_TAKEN_NAME);
+	prepare("demo", 3);
+	ask(6, CHANNEL_TAKEN_NAME);
+	prepare("demo", 3);
+	show_group(7);
+	claim.kind = REGISTRY_TLS;
+	ask(6, CHANNEL_TAKEN_NAME);
+	/* Each has sessions of its own. */
+	prepare("demo", 9);
+	offer(2);
+	ask(7, CHANNEL_FURTHER);
+	ck_assert(registry_find_session(reg, d.label, &b));
+	take_over(7, 6, &d);
+	/* Whose name was given without a key is not shared by one. */
+	granted("other", 4, 5);
+	prepare("other", 5);
+	show_group(7);
+	ask(6, CHANNEL_TAKEN_NAME);
+	/* One leaves: the other one keeps the name. */
+	claim_down(book, 5, c.session, CHANNEL_CLOSED);
+	next(ALL, CHANNEL_UP);
+	no_more();
+	ck_assert(!is_free("demo") && !is_held("demo"));
 }
 END_TEST
 
@@ -490,13 +591,15 @@ END_TEST
 START_TEST(held_name_waits_for_its_owner)
 {
 	struct channel_claimed c = granted("demo", 1, 5), d;
+	struct registry_session s;
 	struct registry_tunnel t;
 	uint64_t before = clock_ms();
 
 	claim_down(book, 5, c.session, CHANNEL_LOST);
 	no_more();
 	ck_assert(registry_find(reg, "demo", &t));
-	ck_assert_uint_ge(t.grace_end_ms, before + 1000 * 1000);
+	ck_assert(registry_session(reg, t.seats[0].session, &s));
+	ck_assert_uint_ge(s.grace_end_ms, before + 1000 * 1000);
 	prepare("demo", 2);
 	ask(6, CHANNEL_TAKEN_NAME);
 	strcpy(claim.session, c.label);
@@ -794,7 +897,8 @@ main(void)
 {
 	const TTest *const tests[] = { free_name_is_granted,
 		live_name_is_refused_without_the_secret,
-		secret_resumes_a_live_session, label_wins_over_the_name,
+		secret_resumes_a_live_session, secret_alone_is_one_more_session,
+		group_key_shares_the_name, label_wins_over_the_name,
 		what_the_registry_shows_is_no_proof,
 		old_client_resumes_by_string_and_address,
 		old_and_new_clients_do_not_mix, bad_names_are_refused,

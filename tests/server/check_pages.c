@@ -422,7 +422,7 @@ START_TEST(metrics)
 	struct registry_tunnel tunnel;
 	json_t *list;
 
-	ck_assert(registry_add(registry, "demo", &session, &tunnel));
+	ck_assert(registry_add(registry, "demo", &session, NULL, &tunnel));
 	for (size_t i = 0; i < 3; i++) {
 		counter_set(&counters_worker(counters, i)->ready, i > 0);
 		counter_add(&counters_worker(counters, i)->visitors, 5);

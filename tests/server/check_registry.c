@@ -53,7 +53,7 @@ add(const char *name, uint32_t worker, uint8_t mark,
 	memset(session->secret, mark, sizeof(session->secret));
 	memset(session->client, mark, sizeof(session->client));
 	ck_assert_int_eq(net_addr_from(&session->peer, "192.0.2.1", mark), 0);
-	added = registry_add(reg, name, session, tunnel);
+	added = registry_add(reg, name, session, NULL, tunnel);
 	sound();
 	return added;
 }
@@ -71,10 +71,10 @@ START_TEST(added_tunnel_is_found)
 	ck_assert(t.ref.generation != 0 && s.ref.generation != 0);
 	ck_assert(registry_find(reg, "demo", &found));
 	ck_assert(registry_ref_same(found.ref, t.ref));
-	ck_assert(registry_ref_same(found.session, s.ref));
-	ck_assert_uint_eq(found.grace_end_ms, 0);
+	ck_assert(registry_ref_same(found.seats[0].session, s.ref));
+	ck_assert(registry_is_live(&found));
 	ck_assert_str_eq(found.name, "demo");
-	ck_assert(registry_session(reg, found.session, &got));
+	ck_assert(registry_session(reg, found.seats[0].session, &got));
 	ck_assert_mem_eq(&got, &s, sizeof(got));
 	ck_assert_uint_eq(got.worker, 3);
 	ck_assert(got.dialect == REGISTRY_EXT && got.secret[31] == 7 &&
@@ -117,9 +117,10 @@ START_TEST(label_is_a_random_dns_label)
 	ck_assert(!registry_find_session(reg, "sfffffff", &got));
 
 	/* The next one in the same slot has another. */
-	ck_assert(registry_remove(reg, t.ref));
-	ck_assert(add("demo", 0, 1, &t, &b));
-	ck_assert_uint_eq(a.ref.slot, b.ref.slot);
+	do {
+		ck_assert(registry_remove(reg, t.ref));
+		ck_assert(add("demo", 0, 1, &t, &b));
+	} while (a.ref.slot != b.ref.slot);
 	ck_assert_str_ne(a.label, b.label);
 	ck_assert(!registry_find_session(reg, a.label, &got));
 	end();
@@ -146,7 +147,7 @@ START_TEST(move_makes_old_refs_stale)
 	ck_assert(registry_session(reg, moved.ref, &got));
 	ck_assert_mem_eq(&got, &moved, sizeof(got));
 	ck_assert(registry_tunnel(reg, t.ref, &found));
-	ck_assert(registry_ref_same(found.session, moved.ref));
+	ck_assert(registry_ref_same(found.seats[0].session, moved.ref));
 	ck_assert(!registry_move(reg, s.ref, 3, &peer, &got));
 	ck_assert(!registry_lose(reg, s.ref, 1, &got));
 
@@ -169,9 +170,10 @@ START_TEST(lost_session_holds_the_name)
 	ck_assert_uint_eq(now.worker, REGISTRY_NO_WORKER);
 	ck_assert(!registry_session(reg, s.ref, &got));
 	ck_assert(registry_find(reg, "demo", &found));
-	ck_assert_uint_eq(found.grace_end_ms, 12345);
+	ck_assert(!registry_is_live(&found));
+	ck_assert_uint_eq(now.grace_end_ms, 12345);
 	ck_assert(registry_ref_same(found.ref, t.ref));
-	ck_assert(registry_session(reg, found.session, &got));
+	ck_assert(registry_session(reg, found.seats[0].session, &got));
 	ck_assert_uint_eq(got.worker, REGISTRY_NO_WORKER);
 	ck_assert(registry_find_session(reg, s.label, &got));
 	ck_assert(!add("demo", 1, 5, &found, &got));
@@ -179,7 +181,97 @@ START_TEST(lost_session_holds_the_name)
 	ck_assert(registry_move(reg, now.ref, 1, &s.peer, &got));
 	sound();
 	ck_assert(registry_find(reg, "demo", &found));
-	ck_assert_uint_eq(found.grace_end_ms, 0);
+	ck_assert(registry_is_live(&found));
+	ck_assert_uint_eq(got.grace_end_ms, 0);
+	end();
+}
+END_TEST
+
+/* One more session for a tunnel, of a client that is there or of another. */
+static bool
+join(const struct registry_tunnel *t, uint32_t worker, uint32_t member,
+    struct registry_session *session)
+{
+	bool joined;
+
+	memset(session, 0, sizeof(*session));
+	session->worker = worker;
+	session->dialect = REGISTRY_EXT;
+	session->member = member;
+	joined = registry_join(reg, t->ref, session);
+	sound();
+	return joined;
+}
+
+START_TEST(sessions_share_a_tunnel)
+{
+	struct registry_session s[3], now, got;
+	struct registry_tunnel t, found;
+
+	make(2);
+	ck_assert(add("demo", 1, 5, &t, &s[0]));
+	ck_assert(join(&t, 2, s[0].member, &s[1]));
+	ck_assert(join(&t, 3, 0, &s[2]));
+	ck_assert_uint_eq(s[1].member, s[0].member);
+	ck_assert_uint_ne(s[2].member, s[0].member);
+	ck_assert_str_ne(s[1].label, s[0].label);
+	ck_assert(registry_find(reg, "demo", &found));
+	ck_assert_uint_eq(found.seats_n, 3);
+	ck_assert_uint_eq(found.seats[1].worker, 2);
+	ck_assert(registry_ref_same(found.seats[2].session, s[2].ref));
+	ck_assert_uint_eq(registry_count(reg), 1);
+
+	/* It is live as long as one of them is. */
+	ck_assert(registry_lose(reg, s[0].ref, 1, &now));
+	ck_assert(registry_lose(reg, s[2].ref, 1, &s[2]));
+	sound();
+	ck_assert(registry_find(reg, "demo", &found));
+	ck_assert(registry_is_live(&found));
+	ck_assert(registry_lose(reg, s[1].ref, 1, &s[1]));
+	ck_assert(registry_find(reg, "demo", &found));
+	ck_assert(!registry_is_live(&found));
+
+	/* Each goes by itself, the last one with the tunnel. */
+	ck_assert(registry_drop(reg, now.ref));
+	ck_assert(!registry_drop(reg, now.ref));
+	ck_assert(!registry_session(reg, now.ref, &got));
+	sound();
+	ck_assert(registry_drop(reg, s[1].ref));
+	sound();
+	ck_assert_uint_eq(registry_count(reg), 1);
+	ck_assert(registry_drop(reg, s[2].ref));
+	sound();
+	ck_assert_uint_eq(registry_count(reg), 0);
+	ck_assert(!join(&t, 1, 0, &got));
+	end();
+}
+END_TEST
+
+START_TEST(seats_run_out)
+{
+	struct registry_tunnel t, other;
+	struct registry_session s;
+
+	make(16);
+	ck_assert_uint_eq(registry_sessions(reg), 16 * REGISTRY_SHARE);
+	ck_assert(add("demo", 1, 5, &t, &s));
+	for (int i = 1; i < REGISTRY_SEATS_MAX; i++)
+		ck_assert(join(&t, (uint32_t)i % 4, 0, &s));
+	ck_assert(!join(&t, 1, 0, &s));
+	/* And so do sessions. */
+	ck_assert(add("b", 1, 5, &other, &s));
+	for (int i = 1; i < REGISTRY_SEATS_MAX; i++)
+		ck_assert(join(&other, 1, 0, &s));
+	ck_assert(add("c", 1, 5, &other, &s));
+	for (int i = 1; i < REGISTRY_SEATS_MAX; i++)
+		ck_assert(join(&other, 1, 0, &s));
+	ck_assert(add("d", 1, 5, &other, &s));
+	for (int i = 1; i < REGISTRY_SEATS_MAX; i++)
+		ck_assert(join(&other, 1, 0, &s));
+	ck_assert(!add("e", 1, 5, &other, &s));
+	ck_assert(registry_remove(reg, t.ref));
+	sound();
+	ck_assert(add("e", 1, 5, &other, &s));
 	end();
 }
 END_TEST
@@ -451,9 +543,9 @@ read_once(unsigned i)
 	if (registry_tunnel(reg, t.ref, &again) &&
 	    strcmp(again.name, name) != 0)
 		return 3;
-	if (!registry_session(reg, t.session, &s))
+	if (!registry_session(reg, t.seats[0].session, &s))
 		return 0;
-	if (!registry_ref_same(s.ref, t.session) ||
+	if (!registry_ref_same(s.ref, t.seats[0].session) ||
 	    !registry_ref_same(s.tunnel, t.ref))
 		return 4;
 	/* The label stays when all else changes. */
@@ -496,7 +588,7 @@ write_once(unsigned i)
 		memset(s.secret, (int)i, sizeof(s.secret));
 		memset(s.client, (int)i, sizeof(s.client));
 		s.peer = peer;
-		ck_assert(registry_add(reg, name, &s, &t));
+		ck_assert(registry_add(reg, name, &s, NULL, &t));
 		return;
 	}
 	switch (rand() % 3) {
@@ -504,10 +596,11 @@ write_once(unsigned i)
 		ck_assert(registry_remove(reg, t.ref));
 		return;
 	case 1:
-		ck_assert(registry_move(reg, t.session, i % 4, &peer, &s));
+		ck_assert(
+		    registry_move(reg, t.seats[0].session, i % 4, &peer, &s));
 		return;
 	default:
-		ck_assert(registry_lose(reg, t.session, i + 1, &s));
+		ck_assert(registry_lose(reg, t.seats[0].session, i + 1, &s));
 	}
 }
 
@@ -580,7 +673,8 @@ main(void)
 {
 	const TTest *const tests[] = { added_tunnel_is_found,
 		label_is_a_random_dns_label, move_makes_old_refs_stale,
-		lost_session_holds_the_name, removed_tunnel_leaves_nothing,
+		lost_session_holds_the_name, sessions_share_a_tunnel,
+		seats_run_out, removed_tunnel_leaves_nothing,
 		refs_from_nowhere_are_refused, bad_sizes_and_names_are_refused,
 		full_table_and_chains, freed_slots_rest_longest,
 		each_of_visits_what_a_worker_owns, workers_cannot_write,

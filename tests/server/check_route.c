@@ -28,7 +28,7 @@ setup(void)
 	memset(&session, 0, sizeof(session));
 	session.worker = 2;
 	session.dialect = REGISTRY_EXT;
-	ck_assert(registry_add(registry, "demo", &session, &tunnel));
+	ck_assert(registry_add(registry, "demo", &session, NULL, &tunnel));
 }
 
 static void
@@ -105,22 +105,102 @@ is_session(struct route r, enum route_where where)
 	ck_assert(registry_ref_same(r.session, session.ref));
 }
 
+static struct route
+to_visit(const char *name)
+{
+	return route_visitor(registry, counters, 0, 0, name);
+}
+
 START_TEST(visitors)
 {
-	struct route r = route_visitor(registry, "demo");
+	struct route r = to_visit("demo");
 
 	is_session(r, ROUTE_WORKER);
 	ck_assert_uint_eq(r.worker, 2);
-	ck_assert_int_eq(route_visitor(registry, "nobody").where, ROUTE_NONE);
+	ck_assert_int_eq(to_visit("nobody").where, ROUTE_NONE);
 	lose();
-	is_session(route_visitor(registry, "demo"), ROUTE_AWAY);
+	r = to_visit("demo");
+	ck_assert_int_eq(r.where, ROUTE_AWAY);
+	ck_assert(registry_ref_same(r.tunnel, tunnel.ref));
+	ck_assert_uint_eq(r.session.generation, 0);
 	ck_assert(
 	    registry_move(registry, session.ref, 3, &session.peer, &session));
-	r = route_visitor(registry, "demo");
+	r = to_visit("demo");
 	is_session(r, ROUTE_WORKER);
 	ck_assert_uint_eq(r.worker, 3);
 	ck_assert(registry_remove(registry, tunnel.ref));
-	ck_assert_int_eq(route_visitor(registry, "demo").where, ROUTE_NONE);
+	ck_assert_int_eq(to_visit("demo").where, ROUTE_NONE);
+}
+END_TEST
+
+static struct registry_session
+another(uint32_t worker, uint32_t member)
+{
+	struct registry_session s = {
+		.worker = worker, .member = member, .dialect = REGISTRY_EXT
+	};
+
+	ck_assert(registry_join(registry, tunnel.ref, &s));
+	return s;
+}
+
+static void
+busy(const struct registry_session *s, uint64_t n)
+{
+	counter_set(&counters_session(counters, s->ref.slot)->busy, n);
+}
+
+static uint32_t
+visit_from(uint32_t self, uint32_t turn)
+{
+	struct route r = route_visitor(registry, counters, self, turn, "demo");
+
+	ck_assert_int_eq(r.where, ROUTE_WORKER);
+	return r.worker;
+}
+
+START_TEST(sessions_of_one_client)
+{
+	struct registry_session b = another(0, session.member);
+	struct registry_session c = another(3, session.member);
+
+	/* The one here, else the least busy one. */
+	ck_assert_uint_eq(visit_from(0, 0), 0);
+	ck_assert_uint_eq(visit_from(2, 0), 2);
+	busy(&session, 2);
+	busy(&b, 1);
+	busy(&c, 3);
+	ck_assert_uint_eq(visit_from(2, 1), 2);
+	ck_assert_uint_eq(visit_from(1, 0), 0);
+	busy(&b, 4);
+	ck_assert_uint_eq(visit_from(1, 0), 2);
+	/* One that is lost does not count. */
+	lose();
+	ck_assert_uint_eq(visit_from(1, 0), 3);
+}
+END_TEST
+
+START_TEST(clients_of_one_group)
+{
+	struct registry_session b = another(0, 0);
+	struct registry_session b2 = another(1, b.member);
+
+	/* As busy: in turn, whatever each has where. */
+	ck_assert_uint_eq(visit_from(2, 0), 2);
+	ck_assert_uint_eq(visit_from(0, 1), 0);
+	ck_assert_uint_eq(visit_from(0, 2), 2);
+	ck_assert_uint_eq(visit_from(1, 3), 1);
+	/* The least busy client, all its sessions taken together. */
+	busy(&session, 3);
+	busy(&b, 2);
+	busy(&b2, 2);
+	for (uint32_t turn = 0; turn < 4; turn++)
+		ck_assert_uint_eq(visit_from(0, turn), 2);
+	busy(&session, 5);
+	for (uint32_t turn = 0; turn < 4; turn++)
+		ck_assert_uint_eq(visit_from(1, turn), 1);
+	lose();
+	ck_assert_uint_eq(visit_from(0, 1), 0);
 }
 END_TEST
 
@@ -189,6 +269,29 @@ START_TEST(controls)
 	    route_control(registry, counters, 0, &m).session.generation, 0);
 	m.session = "nothing";
 	ck_assert_uint_eq(control_of(0, &m), 1);
+}
+END_TEST
+
+START_TEST(further_sessions)
+{
+	struct ltp_message m = { .type = LTP_CONTROL, .name = "demo" };
+
+	load(0, true, 5);
+	load(1, true, 3);
+	load(2, true, 1);
+	load(3, true, 4);
+	/* Where the tunnel has none yet, then where there are the fewest. */
+	ck_assert_uint_eq(control_of(2, &m), 1);
+	another(1, session.member);
+	ck_assert_uint_eq(control_of(2, &m), 3);
+	another(3, session.member);
+	ck_assert_uint_eq(control_of(2, &m), 0);
+	ck_assert_uint_eq(route_client(registry, counters, 2,
+			      "demo.example.com", "example.com")
+			      .worker,
+	    0);
+	another(0, session.member);
+	ck_assert_uint_eq(control_of(1, &m), 2);
 }
 END_TEST
 
@@ -281,8 +384,11 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, hosts);
 	tcase_add_test(tcase, visitors);
+	tcase_add_test(tcase, sessions_of_one_client);
+	tcase_add_test(tcase, clients_of_one_group);
 	tcase_add_test(tcase, proxies);
 	tcase_add_test(tcase, controls);
+	tcase_add_test(tcase, further_sessions);
 	tcase_add_test(tcase, clients_over_tls);
 	tcase_add_test(tcase, server_names_and_requests);
 	suite_add_tcase(suite, tcase);
