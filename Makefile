@@ -37,9 +37,9 @@ COMMON := cidr clock drain fdpass flow follow hello http limit log login \
 	ltp net object page pipe proxyproto relay stdfds stream tls \
 	tls_context watch
 SERVER := account api arrival certs channel claim classify config \
-	config_file config_listen conn control counters deadline forwarded gate \
-	handover handshake inbox join keyring listener master names nearest node \
-	pages pairs park peers pool ports public queue recent registry \
+	config_file config_listen conn control counters deadline door forwarded \
+	gate handover handshake inbox join keyring listener master names nearest \
+	node pages pairs park peers pool ports public queue recent registry \
 	registry_check room route serve session table visitor worker
 CLIENT := backoff config control dial discover display gate local \
 	options pool proxy request resolve secrets target trust tunnel url

@@ -148,6 +148,7 @@ static const struct field fields[] = {
 	STRING(EXT, "scheme", scheme, JOINED, OPTIONAL, ANY_LEN),
 	STRING(EXT, "agent", agent, CONTROL, OPTIONAL, ANY_LEN),
 	STRING(EXT, "kind", kind, CONTROL, INSISTED, LTP_KIND_MAX),
+	NUMBER(EXT, "port", port, CONTROL | REPLY, OPTIONAL),
 	STRING(EXT, "group", group, CONTROL, OPTIONAL, ANY_LEN),
 	BOOLEAN(EXT, "strict", strict, CONTROL),
 	LIST(EXT, "auth", auth, CONTROL),

@@ -99,6 +99,7 @@ struct ltp_message {
 	int64_t grace_s;	  /* CONTROL_REPLY */
 	int64_t sessions;	  /* CONTROL_REPLY */
 	const char *kind;	  /* CONTROL: "tls"; NULL is "http" */
+	int64_t port;		  /* CONTROL: wished for; CONTROL_REPLY */
 	const char *group;	  /* CONTROL: the key that shares the name */
 	bool strict;		  /* CONTROL */
 	struct ltp_list auth;	  /* CONTROL: user:password; not checked */

@@ -70,6 +70,7 @@ give_up(struct arrival *a, int status, enum hello_alert alert, const char *why)
 		serve_bad_tls(w, &conn, alert, why);
 		return;
 	case CONN_UNKNOWN:
+	case CONN_OPAQUE:
 		serve_unknown(w, &conn, why);
 		return;
 	}

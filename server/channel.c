@@ -119,7 +119,7 @@ is_kind(const enum registry_kind *kind)
 	unsigned n;
 
 	memcpy(&n, kind, sizeof(n));
-	return n == REGISTRY_HTTP || n == REGISTRY_TLS;
+	return n >= REGISTRY_HTTP && n <= REGISTRY_TCP;
 }
 
 _Static_assert(sizeof(enum registry_kind) == sizeof(unsigned), "is_kind()");
@@ -145,6 +145,7 @@ is_sound(struct channel_msg *msg)
 	switch (msg->type) {
 	case CHANNEL_CLAIM:
 		make_bool(&claim->has_proof);
+		make_bool(&claim->has_group);
 		return is_kind(&claim->kind) && is_dialect(&claim->dialect) &&
 		       claim->listener < CONFIG_LISTEN_MAX &&
 		       is_text(claim->name, sizeof(claim->name)) &&

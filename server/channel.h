@@ -59,8 +59,9 @@ struct channel_claim {
 	bool has_group; /* the name may be shared with who has the same key */
 	uint8_t group[REGISTRY_HASH_LEN]; /* SHA-256 of that key */
 	struct net_addr peer;
-	uint16_t listener; /* by which it came; for the port of a node
-			      session, which is bound beside it */
+	uint16_t listener; /* by which it came; a port of its own is bound
+			      beside it */
+	uint16_t port;	   /* of its own, kind tcp: wished for, or 0 */
 };
 
 enum channel_verdict {
@@ -70,12 +71,14 @@ enum channel_verdict {
 				the one that it has presented */
 	CHANNEL_TAKEN_NAME,  /* somebody else has the name */
 	CHANNEL_FULL,	     /* no room for another tunnel */
-	CHANNEL_NO_PORT,     /* none is free for a node session */
+	CHANNEL_NO_PORT,     /* none is free, */
+	CHANNEL_PORT_TAKEN,  /* the one wished for is not, */
+	CHANNEL_PORT_RANGE,  /* or is none of ours */
 };
 
 /* A session as the master gives it to a worker: CLAIMED, and ADOPT, which
- * knows no verdict. With a node session comes the descriptor that listens on
- * its port. */
+ * knows no verdict. With a node session, and with one of kind tcp, comes the
+ * descriptor that listens on its port. */
 struct channel_claimed {
 	enum channel_verdict verdict;
 	struct registry_ref tunnel;
@@ -84,7 +87,7 @@ struct channel_claimed {
 	char label[REGISTRY_LABEL_MAX + 1];
 	enum registry_kind kind;
 	struct net_addr peer; /* who asked for it */
-	uint16_t port;	      /* of a node session; else 0 */
+	uint16_t port;	      /* of its own; else 0 */
 };
 
 enum channel_cause {

@@ -8,6 +8,7 @@
  */
 #include "server/claim.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -38,6 +39,7 @@ struct claim_port {
 	int fd;		   /* listens on the port */
 	uint16_t port;	   /* 0: none */
 	uint16_t listener; /* beside which the port was opened */
+	bool is_tcp;	   /* of those for kind tcp, not for node sessions */
 };
 
 struct claim_book {
@@ -125,7 +127,7 @@ tell_after(struct claim_book *b, struct registry_ref tunnel)
 
 	if (!registry_tunnel(b->registry, tunnel, &now)) {
 		if (p->port != 0)
-			b->ops->close_port(b->arg, p->fd, p->port);
+			b->ops->close_port(b->arg, p->is_tcp, p->fd, p->port);
 		p->port = 0;
 		tell_all(b, CHANNEL_GONE, tunnel);
 	} else if (registry_is_live(&now)) {
@@ -248,18 +250,24 @@ resume(struct claim_book *b, uint32_t worker, const struct channel_claim *claim,
 	return CHANNEL_RESUMED;
 }
 
-/* Opens the port of a node session for the tunnel that it will be added
- * with; false if there is none. */
-static bool
+/* Opens the port that a tunnel has of its own, if it has one; GRANTED, or what
+ * is in the way. */
+static enum channel_verdict
 open_port(struct claim_book *b, const struct channel_claim *claim,
     struct claim_port *port)
 {
-	port->port = 0;
-	if (claim->dialect != REGISTRY_NODE)
-		return true;
+	port->is_tcp = claim->kind == REGISTRY_TCP;
+	port->port = port->is_tcp ? claim->port : 0;
+	if (claim->dialect != REGISTRY_NODE && !port->is_tcp)
+		return CHANNEL_GRANTED;
 	port->listener = claim->listener;
-	port->fd = b->ops->open_port(b->arg, claim->listener, &port->port);
-	return port->fd != -1;
+	port->fd = b->ops->open_port(
+	    b->arg, port->is_tcp, claim->listener, &port->port);
+	if (port->fd != -1)
+		return CHANNEL_GRANTED;
+	if (errno == ERANGE)
+		return CHANNEL_PORT_RANGE;
+	return errno == EADDRINUSE ? CHANNEL_PORT_TAKEN : CHANNEL_NO_PORT;
 }
 
 /* A session as a claim asks for it; `proof` is what will prove that it is its
@@ -287,15 +295,17 @@ grant(struct claim_book *b, uint32_t worker, const struct channel_claim *claim,
 	uint8_t group[REGISTRY_HASH_LEN];
 	struct registry_tunnel tunnel;
 	struct claim_port port;
+	enum channel_verdict verdict = open_port(b, claim, &port);
 
-	if (!open_port(b, claim, &port))
-		return CHANNEL_NO_PORT;
+	if (verdict != CHANNEL_GRANTED)
+		return verdict;
 	*session = make_session(worker, claim, claim->secret);
 	SHA256(claim->group, sizeof(claim->group), group);
 	if (!registry_add(b->registry, name, session,
 		claim->has_group ? group : NULL, &tunnel)) {
 		if (port.port != 0)
-			b->ops->close_port(b->arg, port.fd, port.port);
+			b->ops->close_port(
+			    b->arg, port.is_tcp, port.fd, port.port);
 		return CHANNEL_FULL;
 	}
 	b->ports[tunnel.ref.slot] = port;

@@ -45,11 +45,15 @@ struct claim_ops {
 	    void *arg, uint32_t worker, const struct channel_msg *, int fd);
 	void (*send_all)(void *arg, const struct channel_msg *);
 
-	/* Listens on a free port beside that listener; -1 with errno. */
-	int (*open_port)(void *arg, uint16_t listener, uint16_t *port);
+	/* Listens on a port beside that listener, of those for kind tcp or for
+	 * node sessions: on *port, if that is not 0, else on any that is free.
+	 * -1 with errno: ERANGE if that is none of ours, EADDRINUSE if somebody
+	 * has it. */
+	int (*open_port)(
+	    void *arg, bool is_tcp, uint16_t listener, uint16_t *port);
 
 	/* Takes the descriptor and the port back. */
-	void (*close_port)(void *arg, int fd, uint16_t port);
+	void (*close_port)(void *arg, bool is_tcp, int fd, uint16_t port);
 
 	/* A worker that is ready, not always the same one; else
 	 * REGISTRY_NO_WORKER. */

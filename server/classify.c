@@ -103,6 +103,7 @@ classify(struct classified *c, struct recent *recent, const char *buf,
 	c->language = guess(buf, len);
 	switch (c->language) {
 	case CONN_UNKNOWN:
+	case CONN_OPAQUE:
 		return CLASSIFY_MORE;
 	case CONN_LTP:
 		return classify_client(c, recent, buf, len);

@@ -94,6 +94,8 @@ const struct config_option config_options[] = {
 	    FIELD(node_api) },
 	{ "node-ports", CONFIG_PORTS, "20000-29999", 0, 0,
 	    "ports of the sessions of Node.js clients", FIELD(node_ports) },
+	{ "tcp-ports", CONFIG_PORTS, "30000-39999", 0, 0,
+	    "public ports of tunnels of kind tcp", FIELD(tcp_ports) },
 	{ "node-any-address", CONFIG_BOOL, "no", 0, 0,
 	    "let other addresses than the client's connect to such a port",
 	    FIELD(node_any_address) },

@@ -99,6 +99,7 @@ struct config {
 	unsigned response_timeout;	 /* s, first byte of an answer; node */
 	enum config_node_api node_api;
 	struct ports_range node_ports; /* of the sessions of node clients */
+	struct ports_range tcp_ports;  /* of tunnels of kind tcp */
 	bool node_any_address; /* others than who registered may connect */
 	enum log_level log_level;
 

@@ -18,6 +18,7 @@ enum conn_language {
 	CONN_HTTP,
 	CONN_LTP,
 	CONN_TLS,
+	CONN_OPAQUE, /* came by the port of its tunnel: nobody looks */
 };
 
 struct conn {

@@ -14,6 +14,7 @@
 
 #include "common/drain.h"
 #include "common/log.h"
+#include "server/door.h"
 #include "server/gate.h"
 #include "server/names.h"
 #include "server/pages.h"
@@ -126,7 +127,9 @@ kind_of(const char *kind)
 {
 	if (kind == NULL || strcmp(kind, "http") == 0)
 		return REGISTRY_HTTP;
-	return strcmp(kind, "tls") == 0 ? REGISTRY_TLS : 0;
+	if (strcmp(kind, "tls") == 0)
+		return REGISTRY_TLS;
+	return strcmp(kind, "tcp") == 0 ? REGISTRY_TCP : 0;
 }
 
 /* Fills in the claim and makes the gate; NULL, or what is wrong with the
@@ -163,6 +166,10 @@ fill_claim(
 	if (claim->has_group)
 		hash_text(m->group, claim->group);
 	claim->peer = p->conn.peer;
+	claim->listener = p->conn.listener;
+	if (m->port > UINT16_MAX)
+		return "a port is from 1 to 65535";
+	claim->port = (uint16_t)m->port;
 	return gate_new(&p->gate, m, claim->kind, why);
 }
 
@@ -334,18 +341,38 @@ control_new(struct session *s, struct conn *conn)
 	return c;
 }
 
+/* Where visitors find it: as LTP/0.2 has it, and as a URL. */
+static void
+write_place(const struct session *s, unsigned listener,
+    char host[CONTROL_HOST_MAX], char url[CONTROL_HOST_MAX + 8])
+{
+	const struct public *public = s->worker->public;
+	struct public_way way = public_http(public, listener);
+	char suffix[PUBLIC_SUFFIX_MAX];
+
+	if (s->kind == REGISTRY_TCP) {
+		way = public_server(public, listener);
+		snprintf(host, CONTROL_HOST_MAX, "%s:%u", way.host,
+		    (unsigned)s->port);
+		snprintf(url, CONTROL_HOST_MAX + 8, "tcp://%s", host);
+		return;
+	}
+	if (s->kind == REGISTRY_TLS)
+		way = public_tls(public, listener);
+	snprintf(host, CONTROL_HOST_MAX, "%s.%s%s", s->name, way.host,
+	    public_suffix(&way, suffix));
+	snprintf(url, CONTROL_HOST_MAX + 8, "%s://%s", way.scheme, host);
+}
+
 /* The good news: where the tunnel is, and with ext all the rest. */
 static void
 send_welcome(struct control *c, unsigned listener)
 {
 	struct session *s = c->session;
 	const struct config *config = s->worker->config;
-	struct public_way way = s->kind == REGISTRY_TLS
-				    ? public_tls(s->worker->public, listener)
-				    : public_http(s->worker->public, listener);
 	char host[CONTROL_HOST_MAX], url[CONTROL_HOST_MAX + 8];
 	char sni[REGISTRY_LABEL_MAX + LTP_NAME_MAX + NET_HOST_MAX + 3];
-	char peer[NET_TEXT_MAX], suffix[PUBLIC_SUFFIX_MAX];
+	char peer[NET_TEXT_MAX];
 	struct ltp_message m = {
 		.type = LTP_CONTROL_REPLY,
 		.has_ext = session_has_ext(s),
@@ -362,11 +389,10 @@ send_welcome(struct control *c, unsigned listener)
 		.heartbeat_s = config->heartbeat,
 		.grace_s = config->grace,
 		.sessions = config->sessions,
+		.port = s->port,
 	};
 
-	snprintf(host, sizeof(host), "%s.%s%s", s->name, way.host,
-	    public_suffix(&way, suffix));
-	snprintf(url, sizeof(url), "%s://%s", way.scheme, host);
+	write_place(s, listener, host, url);
 	snprintf(
 	    sni, sizeof(sni), "%s.%s.%s", s->label, s->name, config->domain);
 	send_message(c, &m);
@@ -376,8 +402,8 @@ send_welcome(struct control *c, unsigned listener)
 
 /* The master has granted the session: from here on it is ours. */
 static void
-granted(
-    struct worker *w, struct pending *p, const struct channel_claimed *claimed)
+granted(struct worker *w, struct pending *p,
+    const struct channel_claimed *claimed, int *fd)
 {
 	struct channel_msg lost = { .type = CHANNEL_DOWN,
 		.down = { claimed->session, CHANNEL_LOST } };
@@ -399,8 +425,9 @@ granted(
 				      ? p->fresh
 				      : p->offered);
 	pool_init(&s->pool, session_idle(s));
-	if ((s->control = control_new(s, &p->conn)) == NULL) {
-		session_end(s, SESSION_LOST, "out of memory");
+	if ((s->control = control_new(s, &p->conn)) == NULL ||
+	    (s->kind == REGISTRY_TCP && !door_open(s, claimed, listener, fd))) {
+		session_end(s, SESSION_LOST, "out of memory or descriptors");
 		return;
 	}
 	send_welcome(s->control, listener);
@@ -408,25 +435,47 @@ granted(
 		control_reconnect(s, 0);
 }
 
-/* The name is somebody else's: another one, or an error. True if the claim
- * goes on. */
+/* Why a claim was refused, and the code that says so. */
+static const char *
+why_refused(enum channel_verdict verdict, const char **code)
+{
+	switch (verdict) {
+	case CHANNEL_FULL:
+		*code = "limit";
+		return "the server has no room for another tunnel";
+	case CHANNEL_NO_PORT:
+		*code = "limit";
+		return "the server has no port left for another tcp tunnel";
+	case CHANNEL_PORT_TAKEN:
+		*code = "unavailable";
+		return "this port is in use by somebody else";
+	case CHANNEL_PORT_RANGE:
+		*code = "badrequest";
+		return "this port is not one that the server gives out";
+	default:
+		*code = "unavailable";
+		return "this name is in use by another client";
+	}
+}
+
+/* Another name if that is what was wrong, or an error. True if the claim goes
+ * on. */
 static bool
 refused(
     struct worker *w, struct pending *p, const struct channel_claimed *claimed)
 {
-	if (claimed->verdict == CHANNEL_FULL) {
-		serve_client_error(w, &p->conn, p->claim.name,
-		    p->claim.dialect == REGISTRY_EXT ? "limit" : "exception",
-		    "the server has no room for another tunnel");
-		return false;
-	}
-	if (p->may_rename && p->tries < CONTROL_NAME_TRIES) {
+	const char *code, *why = why_refused(claimed->verdict, &code);
+
+	if (claimed->verdict == CHANNEL_TAKEN_NAME && p->may_rename &&
+	    p->tries < CONTROL_NAME_TRIES) {
 		names_random(p->claim.name);
 		send_claim(w, p);
 		return true;
 	}
-	serve_client_error(w, &p->conn, p->claim.name, "unavailable",
-	    "this name is in use by another client");
+	/* Old clients know few codes. */
+	if (p->claim.dialect != REGISTRY_EXT && strcmp(code, "limit") == 0)
+		code = "exception";
+	serve_client_error(w, &p->conn, p->claim.name, code, why);
 	return false;
 }
 
@@ -444,6 +493,9 @@ verdict_name(enum channel_verdict verdict)
 		return "taken";
 	case CHANNEL_FULL:
 		return "full";
+	case CHANNEL_PORT_TAKEN:
+	case CHANNEL_PORT_RANGE:
+		return "port refused";
 	case CHANNEL_NO_PORT:
 		return "no port";
 	}
@@ -451,8 +503,8 @@ verdict_name(enum channel_verdict verdict)
 }
 
 void
-control_claimed(
-    struct worker *w, uint32_t id, const struct channel_claimed *claimed)
+control_claimed(struct worker *w, uint32_t id,
+    const struct channel_claimed *claimed, int *fd)
 {
 	struct pending *p = TAILQ_FIRST(&w->claims->waiting);
 
@@ -466,7 +518,7 @@ control_claimed(
 	if (claimed->verdict == CHANNEL_GRANTED ||
 	    claimed->verdict == CHANNEL_RESUMED ||
 	    claimed->verdict == CHANNEL_FURTHER)
-		granted(w, p, claimed);
+		granted(w, p, claimed, fd);
 	else if (refused(w, p, claimed))
 		return;
 	pending_free(p);

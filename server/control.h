@@ -34,7 +34,7 @@ void control_start(struct worker *, struct conn *, const struct ltp_message *);
 
 /* The master's answer to claim `id`. */
 void control_claimed(
-    struct worker *, uint32_t id, const struct channel_claimed *);
+    struct worker *, uint32_t id, const struct channel_claimed *, int *fd);
 
 /* The client should keep so many proxy connections idle. */
 void control_concurrency(struct control *, unsigned n);

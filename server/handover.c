@@ -101,6 +101,19 @@ retry_cb(evutil_socket_t fd, short what, void *arg)
 		evtimer_add(h->retry, &tv);
 }
 
+/* A visitor of kind tcp whose session has ended: his first bytes would not say
+ * where he belongs. */
+static void
+received_opaque(struct worker *w, struct inbox_msg *msg)
+{
+	struct registry_tunnel tunnel;
+
+	if (registry_tunnel(w->registry, msg->tunnel, &tunnel))
+		serve_tunnel(w, &msg->conn, tunnel.name);
+	else
+		fail(w, msg, "the tunnel is gone");
+}
+
 /* A connection from another worker. Its session may have ended since. */
 static void
 received(struct worker *w, struct inbox_msg *msg)
@@ -112,6 +125,8 @@ received(struct worker *w, struct inbox_msg *msg)
 		fail(w, msg, "the tunnel moved too often");
 	else if (msg->kind == INBOX_VISITOR && s != NULL)
 		serve_here(s, &msg->conn);
+	else if (msg->conn.language == CONN_OPAQUE)
+		received_opaque(w, msg);
 	else
 		arrival_start(w, &msg->conn);
 }

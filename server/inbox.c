@@ -134,7 +134,7 @@ is_sound(const struct inbox_msg *msg)
 	return msg->kind >= INBOX_VISITOR && msg->kind <= INBOX_PROXY &&
 	       msg->conn.listener < CONFIG_LISTEN_MAX &&
 	       msg->conn.hops <= INBOX_HOPS_MAX &&
-	       msg->conn.language <= CONN_TLS &&
+	       msg->conn.language <= CONN_OPAQUE &&
 	       msg->conn.accepted_ms <= msg->conn.ready_ms &&
 	       msg->conn.ready_ms <= clock_ms() &&
 	       (family == AF_UNSPEC || family == AF_INET || family == AF_INET6);

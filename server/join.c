@@ -109,20 +109,24 @@ close_with_reset(struct join *j, struct conn *whom, const char *why)
 }
 
 /* Ends a visitor who has had no byte of an answer with a page, or an alert if
- * he speaks TLS. The relay goes first: it still has events on the descriptor.
+ * he speaks TLS, or nothing if he may speak anything. The relay goes first: it
+ * still has events on the descriptor.
  */
 static void
 close_with_page(struct join *j, int status, const char *why)
 {
 	bool html = j->inspector.wants_html, is_head = j->inspector.is_head;
-	bool is_tls = j->kind == REGISTRY_TLS;
+	bool is_http = j->kind == REGISTRY_HTTP;
 	struct worker *w = j->worker;
 	struct conn visitor = conn_take(&j->visitor);
 	char name[LTP_NAME_MAX + 1];
+	enum registry_kind kind = j->kind;
 
 	memcpy(name, j->name, sizeof(name));
-	join_close(j, is_tls ? 0 : status, why);
-	if (is_tls)
+	join_close(j, is_http ? status : 0, why);
+	if (kind == REGISTRY_TCP)
+		conn_close(&visitor);
+	else if (kind == REGISTRY_TLS)
 		serve_alert(w, &visitor, HELLO_INTERNAL_ERROR);
 	else if (status == 401)
 		pages_ask_password(
@@ -244,14 +248,27 @@ way_of(const struct worker *w, const struct conn *visitor)
 	    w->public, visitor->listener, visitor->stream.tls != NULL);
 }
 
+/* What the visitor speaks, as far as that is known. */
+static const char *
+scheme_of(const struct session *s, const struct conn *visitor)
+{
+	switch (s->kind) {
+	case REGISTRY_TLS:
+		return "tls";
+	case REGISTRY_TCP:
+		return "tcp";
+	default:
+		return way_of(s->worker, visitor).scheme;
+	}
+}
+
 /* {"proxy": true}; -1 if the connection is dead. */
 static int
 send_reply(const struct session *s, const struct conn *visitor,
     const struct stream *proxy)
 {
 	char peer[NET_TEXT_MAX], frame[LTP_JOIN_MAX];
-	const char *scheme =
-	    s->kind == REGISTRY_TLS ? "tls" : way_of(s->worker, visitor).scheme;
+	const char *scheme = scheme_of(s, visitor);
 	size_t len = ltp_format_join(frame,
 	    session_has_ext(s) ? net_addr_text(&visitor->peer, peer) : NULL,
 	    scheme);

@@ -68,6 +68,7 @@ struct master {
 	struct inbox *inbox;
 	struct claim_book *claims;
 	struct ports *node_ports;
+	struct ports *tcp_ports;
 	size_t picked; /* the worker that got the last orphan */
 	struct place_row *workers;
 	size_t workers_n; /* slots */
@@ -98,12 +99,12 @@ send_all(void *arg, const struct channel_msg *msg)
 }
 
 static void
-close_port(void *arg, int fd, uint16_t port)
+close_port(void *arg, bool is_tcp, int fd, uint16_t port)
 {
 	struct master *m = arg;
 
 	close(fd);
-	ports_release(m->node_ports, port, clock_ms());
+	ports_release(is_tcp ? m->tcp_ports : m->node_ports, port, clock_ms());
 }
 
 /* True if another descriptor leaves enough of them for what the master must
@@ -114,28 +115,33 @@ may_keep(int fd)
 	return (size_t)fd + MASTER_RESERVE < limit_fds();
 }
 
-/* A port for a node session, on the address of the listener by which it came:
- * who cannot reach the one cannot reach the other. */
+/* A port of its own for a tunnel, on the address of the listener by which its
+ * client came: who cannot reach the one cannot reach the other. */
 static int
-open_port(void *arg, uint16_t listener, uint16_t *port)
+open_port(void *arg, bool is_tcp, uint16_t listener, uint16_t *port)
 {
 	struct master *m = arg;
+	struct ports *ports = is_tcp ? m->tcp_ports : m->node_ports;
 	struct net_addr addr;
 	int fd = -1;
 
 	if (listener >= m->listen_n)
 		errno = EINVAL;
-	else if (net_local(m->listen_fds[listener], &addr) == 0)
-		fd = ports_listen(m->node_ports, &addr, clock_ms(), port);
+	else if (net_local(m->listen_fds[listener], &addr) == -1)
+		fd = -1;
+	else if (*port != 0)
+		fd = ports_listen_at(ports, &addr, clock_ms(), *port);
+	else
+		fd = ports_listen(ports, &addr, clock_ms(), port);
 	if (fd != -1 && !may_keep(fd)) {
-		close_port(m, fd, *port);
+		close_port(m, is_tcp, fd, *port);
 		fd = -1;
 		errno = EMFILE;
 	}
 	/* That no port is free the worker logs, once a client. */
-	if (fd == -1 && errno != EADDRNOTAVAIL)
-		log_error("cannot open a port for a node session: %s",
-		    strerror(errno));
+	if (fd == -1 && errno != EADDRNOTAVAIL && errno != EADDRINUSE &&
+	    errno != ERANGE)
+		log_error("cannot open a port: %s", strerror(errno));
 	return fd;
 }
 
@@ -501,6 +507,7 @@ master_new(const struct config *config)
 		fatal("%s", why);
 	m->public = public_new(config);
 	m->node_ports = ports_new(config->node_ports, PORTS_REST_MS);
+	m->tcp_ports = ports_new(config->tcp_ports, PORTS_REST_MS);
 	for (size_t i = 0; i < config->listen_n; i++)
 		bind_one(m, &config->listen[i]);
 	m->workers_n = (size_t)config->max_workers * MASTER_GENERATIONS;
@@ -564,6 +571,7 @@ master_run(struct master *m)
 	close_listeners(m);
 	forget(m);
 	ports_free(m->node_ports);
+	ports_free(m->tcp_ports);
 	inbox_free(m->inbox);
 	counters_free(m->counters);
 	registry_free(m->registry);

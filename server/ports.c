@@ -25,6 +25,13 @@ struct resting {
 	uint16_t port;
 };
 
+/* What is known of one port. */
+struct place {
+	size_t free_at; /* where in free, counted from 1; 0: not there */
+	uint64_t rest_until_ms; /* 0: it does not rest */
+	bool is_in_ring;	/* perhaps for an earlier rest */
+};
+
 struct ports {
 	struct ports_range range;
 	uint64_t rest_ms;
@@ -34,6 +41,7 @@ struct ports {
 	size_t rest_n;
 	uint16_t *free;
 	struct resting *rest; /* ring */
+	struct place *places; /* by port, from the first of the range */
 };
 
 /* One number of `text`, up to `end`. */
@@ -67,6 +75,31 @@ ports_range(struct ports_range *range, const char *text)
 	return true;
 }
 
+static struct place *
+place_of(const struct ports *p, uint16_t port)
+{
+	return &p->places[port - p->range.first];
+}
+
+static void
+put_free(struct ports *p, uint16_t port)
+{
+	p->free[p->free_n++] = port;
+	place_of(p, port)->free_at = p->free_n;
+}
+
+/* Takes one out of those that are free; the last one fills its place. */
+static void
+take_free(struct ports *p, uint16_t port)
+{
+	struct place *place = place_of(p, port);
+	uint16_t last = p->free[--p->free_n];
+
+	p->free[place->free_at - 1] = last;
+	place_of(p, last)->free_at = place->free_at;
+	place->free_at = 0;
+}
+
 struct ports *
 ports_new(struct ports_range range, uint64_t rest_ms)
 {
@@ -78,10 +111,9 @@ ports_new(struct ports_range range, uint64_t rest_ms)
 	p->size = (size_t)range.last - range.first + 1;
 	p->free = log_must_alloc(p->size, sizeof(*p->free));
 	p->rest = log_must_alloc(p->size, sizeof(*p->rest));
-	while (p->free_n < p->size) {
-		p->free[p->free_n] = (uint16_t)(range.first + p->free_n);
-		p->free_n++;
-	}
+	p->places = log_must_alloc(p->size, sizeof(*p->places));
+	for (size_t i = 0; i < p->size; i++)
+		put_free(p, (uint16_t)(range.first + i));
 	return p;
 }
 
@@ -92,31 +124,56 @@ ports_free(struct ports *p)
 		return;
 	free(p->free);
 	free(p->rest);
+	free(p->places);
 	free(p);
+}
+
+/* Each port is in the ring once at most. */
+static void
+put_ring(struct ports *p, uint16_t port)
+{
+	struct place *place = place_of(p, port);
+
+	place->is_in_ring = true;
+	p->rest[(p->rest_first + p->rest_n++) % p->size] =
+	    (struct resting){ place->rest_until_ms, port };
 }
 
 void
 ports_release(struct ports *p, uint16_t port, uint64_t now_ms)
 {
+	struct place *place;
+
 	assert(port >= p->range.first && port <= p->range.last);
-	assert(p->free_n + p->rest_n < p->size);
-	p->rest[(p->rest_first + p->rest_n++) % p->size] =
-	    (struct resting){ now_ms + p->rest_ms, port };
+	place = place_of(p, port);
+	assert(place->free_at == 0 && place->rest_until_ms == 0);
+	place->rest_until_ms = now_ms + p->rest_ms;
+	if (place->rest_until_ms == 0)
+		place->rest_until_ms = 1;
+	if (!place->is_in_ring)
+		put_ring(p, port);
 }
 
-/* Those that have rested for long enough are free again. */
+/* Those that have rested for long enough are free again. One that was taken
+ * out of its rest is no business of ours, unless it rests again. */
 static void
 wake(struct ports *p, uint64_t now_ms)
 {
-	const struct resting *r;
+	struct resting r;
+	struct place *place;
 
-	while (p->rest_n > 0) {
-		r = &p->rest[p->rest_first];
-		if (r->until_ms > now_ms)
-			return;
-		p->free[p->free_n++] = r->port;
+	while (p->rest_n > 0 && p->rest[p->rest_first].until_ms <= now_ms) {
+		r = p->rest[p->rest_first];
 		p->rest_first = (p->rest_first + 1) % p->size;
 		p->rest_n--;
+		place = place_of(p, r.port);
+		place->is_in_ring = false;
+		if (place->rest_until_ms > now_ms) {
+			put_ring(p, r.port);
+		} else if (place->rest_until_ms != 0) {
+			place->rest_until_ms = 0;
+			put_free(p, r.port);
+		}
 	}
 }
 
@@ -126,14 +183,12 @@ pick(struct ports *p)
 {
 	uint16_t port;
 	uint32_t bits;
-	size_t i;
 
 	if (p->free_n == 0 ||
 	    getrandom(&bits, sizeof(bits), 0) != (ssize_t)sizeof(bits))
 		return 0;
-	i = bits % p->free_n;
-	port = p->free[i];
-	p->free[i] = p->free[--p->free_n];
+	port = p->free[bits % p->free_n];
+	take_free(p, port);
 	return port;
 }
 
@@ -161,11 +216,42 @@ ports_listen(struct ports *p, const struct net_addr *addr, uint64_t now_ms,
 			return fd;
 		if (errno != EADDRINUSE && errno != EACCES) {
 			/* It is not the port's fault. */
-			p->free[p->free_n++] = *port;
+			put_free(p, *port);
 			return -1;
 		}
 		ports_release(p, *port, now_ms);
 	}
 	errno = EADDRNOTAVAIL;
+	return -1;
+}
+
+int
+ports_listen_at(struct ports *p, const struct net_addr *addr, uint64_t now_ms,
+    uint16_t port)
+{
+	struct net_addr at = *addr;
+	struct place *place;
+	int fd, saved_errno;
+
+	if (port < p->range.first || port > p->range.last) {
+		errno = ERANGE;
+		return -1;
+	}
+	place = place_of(p, port);
+	if (place->free_at != 0) {
+		take_free(p, port);
+	} else if (place->rest_until_ms != 0) {
+		place->rest_until_ms = 0;
+	} else {
+		errno = EADDRINUSE;
+		return -1;
+	}
+	set_port(&at, port);
+	fd = net_listen(&at, PORTS_BACKLOG);
+	if (fd != -1)
+		return fd;
+	saved_errno = errno == EACCES ? EADDRINUSE : errno;
+	ports_release(p, port, now_ms);
+	errno = saved_errno;
 	return -1;
 }

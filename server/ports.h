@@ -41,6 +41,11 @@ void ports_free(struct ports *);
 int ports_listen(
     struct ports *, const struct net_addr *, uint64_t now_ms, uint16_t *port);
 
+/* The same for one certain port, resting or not. -1 with errno: ERANGE if it is
+ * not one of ours, EADDRINUSE if somebody has it. */
+int ports_listen_at(
+    struct ports *, const struct net_addr *, uint64_t now_ms, uint16_t port);
+
 /* Gives a port back, whose descriptor the caller has closed. */
 void ports_release(struct ports *, uint16_t port, uint64_t now_ms);
 

@@ -34,6 +34,7 @@
 enum registry_kind {
 	REGISTRY_HTTP = 1, /* routed by Host, each request is checked */
 	REGISTRY_TLS,	   /* routed by SNI, opaque */
+	REGISTRY_TCP,	   /* a public port of its own, opaque */
 };
 
 /* What the client of a session speaks; 0 is none of them. */

@@ -36,9 +36,9 @@ in_use(const struct worker *w)
 	return w->fds_fixed + counter_get(&c->half_made) +
 	       counter_get(&c->handshaking) + counter_get(&c->parked) +
 	       counter_get(&c->queued) + counter_get(&c->idle) +
-	       counter_get(&c->sessions) + 2 * counter_get(&c->joined) +
-	       drain_count(w->drains) + handover_count(w->handover) +
-	       node_set_held(w->nodes);
+	       counter_get(&c->sessions) + w->doors +
+	       2 * counter_get(&c->joined) + drain_count(w->drains) +
+	       handover_count(w->handover) + node_set_held(w->nodes);
 }
 
 bool

@@ -88,11 +88,12 @@ serve_refused(struct worker *w, struct conn *conn, const char *tunnel,
     int status, const char *why)
 {
 	bool is_tls = conn->language == CONN_TLS;
+	bool is_opaque = conn->language == CONN_OPAQUE;
 	struct account a = {
 		.tunnel = tunnel,
 		.visitor = conn->peer,
 		.accepted_ms = conn->accepted_ms,
-		.status = is_tls ? 0 : status,
+		.status = is_tls || is_opaque ? 0 : status,
 		.reason = why,
 	};
 
@@ -104,6 +105,8 @@ serve_refused(struct worker *w, struct conn *conn, const char *tunnel,
 	counter_add(&w->count->refused, 1);
 	if (is_tls)
 		serve_alert(w, conn, alert_of(status));
+	else if (is_opaque)
+		conn_close(conn);
 	else
 		pages_error(w->pages, conn, status, why);
 }
@@ -205,7 +208,12 @@ fits(struct worker *w, struct conn *conn, const char *name,
 {
 	bool is_clear = conn->stream.tls == NULL;
 
-	if (conn->language == CONN_TLS) {
+	if (conn->language == CONN_OPAQUE && kind == REGISTRY_TCP)
+		return true;
+	if (conn->language == CONN_OPAQUE || kind == REGISTRY_TCP) {
+		serve_refused(
+		    w, conn, name, 404, "this tunnel has a port of its own");
+	} else if (conn->language == CONN_TLS) {
 		if (kind == REGISTRY_TLS || w->tls != NULL)
 			return true;
 		serve_refused(
@@ -304,7 +312,7 @@ serve_here(struct session *s, struct conn *conn)
 	}
 	if (!is_let_in(s, conn))
 		return;
-	if (conn->language != CONN_TLS || s->kind == REGISTRY_TLS) {
+	if (conn->language != CONN_TLS || s->kind != REGISTRY_HTTP) {
 		session_visitor(s, conn);
 		return;
 	}

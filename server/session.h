@@ -27,6 +27,7 @@
 #define SESSION_SECRET_LEN 32 /* hexadecimal digits: 128 random bits */
 
 struct control;
+struct door;
 struct counters_session;
 struct gate;
 struct join;
@@ -51,6 +52,8 @@ struct session {
 	struct gate *gate;	 /* owned; NULL: open to all */
 	struct control *control; /* owned; NULL: node */
 	struct node *node;	 /* owned; NULL: not node */
+	struct door *door;	 /* owned; NULL: not of kind tcp */
+	uint16_t port;		 /* of kind tcp, else 0 */
 	struct pool pool;
 	struct queue queue;
 	uint64_t started_ms;

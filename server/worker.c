@@ -175,7 +175,7 @@ static void
 claimed(struct worker *w, const struct channel_msg *msg, int *fd)
 {
 	if (!api_claimed(w, msg->id, &msg->claimed, fd))
-		control_claimed(w, msg->id, &msg->claimed);
+		control_claimed(w, msg->id, &msg->claimed, fd);
 }
 
 /* A node session whose owner has died: its client notices nothing but that its

@@ -77,6 +77,7 @@ struct worker {
 	struct handshakes *handshakes;
 	struct tls_context *tls; /* NULL: no certificate */
 	struct park *park;
+	unsigned doors; /* that are open, see door.h */
 	struct session_table *sessions;
 	struct control_claims *claims;
 	struct api *api;

@@ -38,7 +38,8 @@ static struct channel_claim claim;
 static uint16_t last_port;
 static uint16_t asked_listener;
 static unsigned ports_open;
-static uint32_t heir; /* who is picked */
+static int port_error; /* of the next one that is wished for */
+static uint32_t heir;  /* who is picked */
 
 static void
 take_note(void *arg, uint32_t worker, const struct channel_msg *msg, int fd)
@@ -55,10 +56,19 @@ take_note_for_all(void *arg, const struct channel_msg *msg)
 }
 
 static int
-open_port(void *arg, uint16_t listener, uint16_t *port)
+open_port(void *arg, bool is_tcp, uint16_t listener, uint16_t *port)
 {
 	ck_assert_ptr_eq(arg, &config);
+	ck_assert_int_eq(is_tcp, claim.kind == REGISTRY_TCP);
 	asked_listener = listener;
+	if (*port != 0) {
+		errno = port_error;
+		if (port_error == 0)
+			ports_open++;
+		return port_error != 0
+			   ? -1
+			   : open("/dev/null", O_RDONLY | O_CLOEXEC);
+	}
 	if (ports_open == PORTS) {
 		errno = EADDRNOTAVAIL;
 		return -1;
@@ -69,10 +79,10 @@ open_port(void *arg, uint16_t listener, uint16_t *port)
 }
 
 static void
-close_port(void *arg, int fd, uint16_t port)
+close_port(void *arg, bool is_tcp, int fd, uint16_t port)
 {
 	ck_assert_ptr_eq(arg, &config);
-	ck_assert_uint_le(port, last_port);
+	ck_assert(is_tcp || port <= last_port);
 	ck_assert_int_eq(close(fd), 0);
 	ports_open--;
 }
@@ -99,6 +109,7 @@ set_up(void)
 	ck_assert(base != NULL && reg != NULL && book != NULL);
 	notes_n = 0;
 	ports_open = 0;
+	port_error = 0;
 	last_port = 0;
 	heir = REGISTRY_NO_WORKER;
 }
@@ -190,9 +201,9 @@ answer(uint32_t worker, enum channel_verdict verdict)
 		ck_assert_str_eq(s.label, msg.claimed.label);
 		ck_assert_int_eq(msg.claimed.kind, s.kind);
 		ck_assert(net_addr_same_host(&msg.claimed.peer, &s.peer));
-		ck_assert_int_eq(
-		    msg.claimed.port != 0, s.dialect == REGISTRY_NODE);
-		ck_assert_int_eq(fd != -1, s.dialect == REGISTRY_NODE);
+		ck_assert_int_eq(msg.claimed.port != 0,
+		    s.dialect == REGISTRY_NODE || s.kind == REGISTRY_TCP);
+		ck_assert_int_eq(fd != -1, msg.claimed.port != 0);
 	}
 	no_more();
 	return msg.claimed;
@@ -410,6 +421,52 @@ START_TEST(group_key_shares_the_name)
 	next(ALL, CHANNEL_UP);
 	no_more();
 	ck_assert(!is_free("demo") && !is_held("demo"));
+}
+END_TEST
+
+static void
+prepare_tcp(const char *name, uint8_t secret, uint16_t port)
+{
+	prepare(name, secret);
+	claim.kind = REGISTRY_TCP;
+	claim.port = port;
+}
+
+START_TEST(tcp_has_a_port)
+{
+	struct channel_claimed c, d;
+
+	config.sessions = 2;
+	prepare_tcp("ssh", 1, 30022);
+	c = ask(5, CHANNEL_GRANTED);
+	ck_assert_uint_eq(c.port, 30022);
+	/* A further session has the same one, whatever it wishes for. */
+	prepare_tcp("ssh", 9, 30023);
+	offer(1);
+	d = ask(6, CHANNEL_FURTHER);
+	ck_assert_uint_eq(d.port, 30022);
+	ck_assert_uint_eq(ports_open, 1);
+	/* It is kept while the name is. */
+	claim_down(book, 5, c.session, CHANNEL_LOST);
+	next(ALL, CHANNEL_UP);
+	claim_down(book, 6, d.session, CHANNEL_LOST);
+	no_more();
+	ck_assert_uint_eq(ports_open, 1);
+	c = ask(6, CHANNEL_RESUMED);
+	ck_assert_uint_eq(c.port, 30022);
+	/* Refusals leave nothing. */
+	port_error = EADDRINUSE;
+	prepare_tcp("other", 2, 30022);
+	ask(6, CHANNEL_PORT_TAKEN);
+	port_error = ERANGE;
+	ask(6, CHANNEL_PORT_RANGE);
+	ck_assert(is_free("other"));
+	prepare_tcp("other", 2, 0);
+	d = ask(6, CHANNEL_GRANTED);
+	ck_assert_uint_eq(ports_open, 2);
+	claim_down(book, 6, d.session, CHANNEL_CLOSED);
+	next(ALL, CHANNEL_GONE);
+	ck_assert_uint_eq(ports_open, 1);
 }
 END_TEST
 
@@ -898,8 +955,8 @@ main(void)
 	const TTest *const tests[] = { free_name_is_granted,
 		live_name_is_refused_without_the_secret,
 		secret_resumes_a_live_session, secret_alone_is_one_more_session,
-		group_key_shares_the_name, label_wins_over_the_name,
-		what_the_registry_shows_is_no_proof,
+		group_key_shares_the_name, tcp_has_a_port,
+		label_wins_over_the_name, what_the_registry_shows_is_no_proof,
 		old_client_resumes_by_string_and_address,
 		old_and_new_clients_do_not_mix, bad_names_are_refused,
 		full_table_says_so, goodbye_frees_the_name,

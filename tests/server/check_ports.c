@@ -201,12 +201,46 @@ START_TEST(ranges)
 }
 END_TEST
 
+START_TEST(a_certain_port_can_be_had)
+{
+	uint16_t port = (uint16_t)(range.first + 2), other;
+	int fd = ports_listen_at(ports, &any, 0, port), more;
+
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(ports_listen_at(ports, &any, 0, port), -1);
+	ck_assert_int_eq(errno, EADDRINUSE);
+	ck_assert_int_eq(
+	    ports_listen_at(ports, &any, 0, (uint16_t)(range.last + 1)), -1);
+	ck_assert_int_eq(errno, ERANGE);
+	/* The others are given out still, each once. */
+	for (int i = 0; i < N - 1; i++) {
+		more = ports_listen(ports, &any, 0, &other);
+		ck_assert_int_ne(more, -1);
+		ck_assert_uint_ne(other, port);
+		close(more);
+	}
+	ck_assert_int_eq(ports_listen(ports, &any, 0, &other), -1);
+	/* One that rests can be had by who asks for it, and rests anew. */
+	close(fd);
+	ports_release(ports, port, 10);
+	fd = ports_listen_at(ports, &any, 20, port);
+	ck_assert_int_ne(fd, -1);
+	close(fd);
+	ports_release(ports, port, 500);
+	ck_assert_int_eq(ports_listen(ports, &any, 10 + REST + 1, &other), -1);
+	fd = ports_listen(ports, &any, 500 + 2 * REST, &other);
+	ck_assert_int_ne(fd, -1);
+	ck_assert_uint_eq(other, port);
+	close(fd);
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = { each_is_given_out_once,
-		what_is_given_back_rests, busy_ones_are_passed_over,
-		other_errors_are_told, ranges };
+		a_certain_port_can_be_had, what_is_given_back_rests,
+		busy_ones_are_passed_over, other_errors_are_told, ranges };
 	Suite *suite = suite_create("ports");
 	TCase *tc = tcase_create("ports");
 	SRunner *runner = srunner_create(suite);
