@@ -41,8 +41,9 @@ SERVER := account api arrival certs channel claim classify config \
 	gate handover handshake inbox join keyring listener master names nearest \
 	node pages pairs park peers pool ports public queue recent registry \
 	registry_check room route serve session table visitor worker
-CLIENT := backoff config control dial discover display gate local \
-	options pool proxy request resolve secrets target trust tunnel url
+CLIENT := backoff config control dial discover display gate identity local \
+	options pool proxy request resolve seats secrets session target trust \
+	tunnel url
 
 MAN := ltserver.8 ltserver.conf.5 ltclient.1 ltp.7
 

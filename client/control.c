@@ -142,8 +142,7 @@ handle_reply(struct control *control, const struct ltp_message *message)
 	case LTP_CONTROL_REPLY:
 		control->state = CONTROL_UP;
 		start_heartbeat(control, message);
-		control->ops->up(control->arg, control, message);
-		return true;
+		return control->ops->up(control->arg, control, message);
 	default:
 		control_end(control, CONTROL_UNREACHABLE, "",
 		    "the server answers something that is no reply");

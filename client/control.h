@@ -47,8 +47,9 @@ struct control_end {
 };
 
 struct control_ops {
-	/* The reply came; gone after the call. */
-	void (*up)(void *arg, struct control *, const struct ltp_message *);
+	/* The reply came; gone after the call. False: the control connection
+	 * was freed. */
+	bool (*up)(void *arg, struct control *, const struct ltp_message *);
 
 	/* The pool is to be of another size. */
 	void (*resize)(void *arg, struct control *, int64_t concurrency);

@@ -48,7 +48,7 @@ signal_cb(int number, short what, void *arg)
 
 	(void)number;
 	(void)what;
-	tunnel_goodbye(run->tunnel);
+	tunnel_leave(run->tunnel);
 	over_cb(run, TUNNEL_EXIT_REQUEST);
 }
 

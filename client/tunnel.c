@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: ISC
  *
- * The life of a tunnel. Called by main. Owns the control connections, the
- * pool and the secret. Decides what every end of a control connection means.
+ * A tunnel and its sessions. Called by main. Owns its seats and its identity.
+ * Decides what every end of a control connection means, what the user is
+ * told, and when it is over.
  *
- *            .------------- backoff <-------------.
- *            v                                    |
- *   start -> next --- reply ---> up --- lost -----'
- *            |                   |
- *            '--- refused -------'-- taken over ---> over
- *
- * `next` is the attempt under way, `up` the connection in use. Both are there
- * while a server that is leaving is replaced: the old one serves until the new
- * one is up.
+ * The first session speaks for the tunnel: only it can end it. The further
+ * ones are begun while that one is up; what befalls them is a detail, as long
+ * as any of them serves.
  */
 #define _GNU_SOURCE
 #include "client/tunnel.h"
@@ -27,18 +22,19 @@
 #include "client/backoff.h"
 #include "client/client.h"
 #include "client/control.h"
+#include "client/identity.h"
 #include "client/options.h"
-#include "client/pool.h"
-#include "client/secrets.h"
+#include "client/seats.h"
+#include "client/session.h"
 #include "common/clock.h"
-#include "common/hello.h"
 #include "common/log.h"
 #include "common/ltp.h"
 
-#define LASTED_MS  2000 /* a tunnel that was up so long was all right */
-#define MUTE_MS	   800	/* when to say what is being waited for */
-#define MUTE_TRIES 3	/* ends without a reply that make a refusal */
-#define URL_MAX	   1024
+#define SLOW_MIN_MS 10000 /* after a further session was refused */
+#define SLOW_MAX_MS 30000
+#define MUTE_MS	    800 /* when to say what is being waited for */
+#define MUTE_TRIES  3	/* ends without a reply that make a refusal */
+#define URL_MAX	    1024
 
 struct tunnel {
 	struct client *client;
@@ -46,42 +42,67 @@ struct tunnel {
 	const struct display *display;
 	tunnel_over_fn over;
 	void *arg;
-	struct control *next; /* NULL: none, or waiting for retry */
-	struct control *up;   /* NULL: none */
-	struct pool *pool;    /* of up */
-	struct event retry;   /* the next attempt */
-	struct event mute;    /* the attempt takes its time */
-	struct backoff backoff;
+	struct seats seats;
+	struct identity identity;
+	struct event mute;   /* the first attempt takes its time */
+	struct event ending; /* it is over, once nobody is in a callback */
+	enum tunnel_exit code;
+	bool is_over;
 	unsigned mute_tries;
-	struct control_ask ask;
-	struct secrets *secrets;     /* NULL: not kept */
-	bool is_locked_out;	     /* another ltclient has the secret */
-	struct secret secret;	     /* ask points in here */
-	char name[LTP_NAME_MAX + 1]; /* ask.name; "": any */
-	char own_name[LTP_NAME_MAX + 1];
-	char sni[HELLO_NAME_MAX]; /* ask.sni */
-	char url[URL_MAX];	  /* "" before it was up */
-	char last_why[URL_MAX];	  /* what was said last */
-	uint64_t up_ms;		  /* since when */
-	bool is_leaving;	  /* the server said that it is */
-	bool is_down;		  /* that was said */
+	char url[URL_MAX];	/* "" before it was up */
+	char last_why[URL_MAX]; /* what was said last */
+	bool is_down;		/* that was said */
 };
+
+static bool may_start_cb(void *, struct session *);
+static bool reply_cb(
+    void *, struct session *, const char *, const struct ltp_message *);
+static void up_cb(void *, struct session *, const struct ltp_message *);
+static void lost_cb(void *, struct session *, const struct control_end *);
+static void failed_cb(void *, struct session *, const struct control_end *);
+
+static const struct session_ops ops = { may_start_cb, reply_cb, up_cb, lost_cb,
+	failed_cb };
+
+/* --- sessions --------------------------------------------------------------
+ */
+
+static struct session *
+first(const struct tunnel *tunnel)
+{
+	return tunnel->seats.all[0];
+}
+
+static bool
+is_first(const struct session *session)
+{
+	return session_number(session) == 1;
+}
 
 /* --- ends ------------------------------------------------------------------
  */
 
+/* The first end counts. What it is told in is called by a session, so nothing
+ * is closed here. */
 static void
 end(struct tunnel *tunnel, enum tunnel_exit code)
 {
-	tunnel->over(tunnel->arg, code);
+	if (tunnel->is_over)
+		return;
+	tunnel->is_over = true;
+	tunnel->code = code;
+	event_active(&tunnel->ending, EV_TIMEOUT, 0);
 }
 
 static void
-retry_in(struct tunnel *tunnel, uint64_t ms)
+ending_cb(int fd, short what, void *arg)
 {
-	struct timeval span = clock_span(ms);
+	struct tunnel *tunnel = arg;
 
-	evtimer_add(&tunnel->retry, &span);
+	(void)fd;
+	(void)what;
+	tunnel_leave(tunnel);
+	tunnel->over(tunnel->arg, tunnel->code);
 }
 
 /* Says once that the tunnel, which was up, is not. */
@@ -93,18 +114,23 @@ say_down(struct tunnel *tunnel, const char *why)
 	tunnel->is_down = true;
 }
 
-/* Tries again later; says why if that is not what was said last. */
+/* The first session tries again later; says why if that is not what was said
+ * last. While others serve that is a detail. */
 static void
 back_off(struct tunnel *tunnel, const char *why)
 {
-	uint64_t wait_ms = backoff_next(&tunnel->backoff);
-	bool is_news = tunnel->up == NULL && strcmp(tunnel->last_why, why) != 0;
+	uint64_t wait_ms = session_back_off(first(tunnel));
+	bool is_news = strcmp(tunnel->last_why, why) != 0;
 
-	if (tunnel->up == NULL)
-		say_down(tunnel, why);
+	if (seats_is_serving(&tunnel->seats)) {
+		display_detail(tunnel->display,
+		    "session 1: %s; trying again in %ju ms", why,
+		    (uintmax_t)wait_ms);
+		return;
+	}
+	say_down(tunnel, why);
 	snprintf(tunnel->last_why, sizeof(tunnel->last_why), "%s", why);
 	display_reconnecting(tunnel->display, why, wait_ms, is_news);
-	retry_in(tunnel, wait_ms);
 }
 
 static void
@@ -117,7 +143,8 @@ unreachable(struct tunnel *tunnel, const struct control_end *ended)
 	else
 		snprintf(why, sizeof(why), "server %s: %s",
 		    tunnel->options->server.authority, ended->text);
-	if (!tunnel->options->no_reconnect || tunnel->up != NULL) {
+	if (!tunnel->options->no_reconnect ||
+	    seats_is_serving(&tunnel->seats)) {
 		back_off(tunnel, why);
 		return;
 	}
@@ -128,16 +155,16 @@ unreachable(struct tunnel *tunnel, const struct control_end *ended)
 static void
 name_taken(struct tunnel *tunnel)
 {
-	if (tunnel->is_locked_out)
+	if (tunnel->identity.is_locked_out)
 		display_error(tunnel->display,
 		    "the name %s is taken: another ltclient on this machine "
 		    "has it",
-		    tunnel->name);
+		    tunnel->identity.name);
 	else
 		display_error(tunnel->display,
 		    "the name %s is taken: ask for another one with -s, or "
 		    "let the server choose with --fallback",
-		    tunnel->name);
+		    tunnel->identity.name);
 	end(tunnel, TUNNEL_EXIT_NAME);
 }
 
@@ -146,20 +173,23 @@ name_taken(struct tunnel *tunnel)
 static void
 unavailable(struct tunnel *tunnel)
 {
+	struct identity *identity = &tunnel->identity;
+
 	if (tunnel->url[0] != '\0') {
 		back_off(tunnel, "the server says that the name is taken");
 		return;
 	}
-	if (!tunnel->options->fallback || tunnel->name[0] == '\0' ||
-	    strcmp(tunnel->name, tunnel->own_name) == 0) {
+	if (!tunnel->options->fallback || identity->name[0] == '\0' ||
+	    strcmp(identity->name, identity->own_name) == 0) {
 		name_taken(tunnel);
 		return;
 	}
 	display_note(tunnel->display,
-	    "the name %s is taken; asking for another one", tunnel->name);
-	strcpy(tunnel->name, tunnel->own_name);
-	tunnel->ask.session = tunnel->ask.secret = NULL;
-	retry_in(tunnel, 0);
+	    "the name %s is taken; asking for another one", identity->name);
+	strcpy(identity->name, identity->own_name);
+	identity->secret[0] = '\0';
+	session_forget(first(tunnel));
+	session_start(first(tunnel), 0);
 }
 
 /* The end in place of a reply: how some servers refuse a name. One that is
@@ -212,13 +242,10 @@ closed(struct tunnel *tunnel, const char *text)
 	end(tunnel, TUNNEL_EXIT_FAILURE);
 }
 
-/* The connection in use is gone, and no other is being made yet. */
+/* No session serves any more. */
 static void
-lost(struct tunnel *tunnel, const char *why)
+down(struct tunnel *tunnel, const char *why)
 {
-	bool had_lasted = clock_ms() - tunnel->up_ms >= LASTED_MS;
-
-	pool_retire(&tunnel->pool);
 	if (tunnel->options->no_reconnect) {
 		display_error(tunnel->display, "lost the server: %s", why);
 		end(tunnel, TUNNEL_EXIT_UNREACHABLE);
@@ -226,123 +253,129 @@ lost(struct tunnel *tunnel, const char *why)
 	}
 	say_down(tunnel, why);
 	tunnel->last_why[0] = '\0';
-	if (had_lasted) {
-		backoff_reset(&tunnel->backoff);
-		retry_in(tunnel, backoff_between(100, 500));
-	} else {
-		retry_in(tunnel, backoff_next(&tunnel->backoff));
-	}
 }
 
+/* True if the server does not just leave, but has ended this session. */
 static bool
-is_shutdown(const char *text)
+is_final(const struct session *session, const struct control_end *why)
 {
-	return strcasestr(text, "shut") != NULL;
+	return why->why == CONTROL_CLOSED && !session_is_leaving(session) &&
+	       strcasestr(why->text, "shut") == NULL;
 }
 
 static void
-up_ended(struct tunnel *tunnel, const struct control_end *why)
-{
-	control_free(&tunnel->up);
-	/* A server that is leaving may end the old one before it has answered
-	 * the new one. */
-	if (tunnel->is_leaving && tunnel->next != NULL) {
-		pool_retire(&tunnel->pool);
-	} else if (why->why == CONTROL_CLOSED && !tunnel->is_leaving &&
-		   !is_shutdown(why->text)) {
-		closed(tunnel, why->text);
-	} else {
-		lost(tunnel, why->text);
-	}
-}
-
-static void
-next_ended(struct tunnel *tunnel, const struct control_end *why)
-{
-	control_free(&tunnel->next);
-	evtimer_del(&tunnel->mute);
-	/* The name that the server said may be one it does not know any more.
-	 */
-	if (why->why == CONTROL_NO_SERVER)
-		tunnel->ask.sni = NULL;
-	if (why->why == CONTROL_REFUSED) {
-		refused(tunnel, why->code, why->text);
-	} else if (why->why == CONTROL_NO_SERVER && tunnel->url[0] == '\0') {
-		display_error(tunnel->display, "%s", why->text);
-		end(tunnel, TUNNEL_EXIT_FAILURE);
-	} else if (why->why == CONTROL_MUTE) {
-		mute(tunnel, why->text);
-	} else {
-		unreachable(tunnel, why);
-	}
-}
-
-static void
-ended_cb(void *arg, struct control *control, const struct control_end *why)
+lost_cb(void *arg, struct session *session, const struct control_end *why)
 {
 	struct tunnel *tunnel = arg;
 
-	if (control == tunnel->up)
-		up_ended(tunnel, why);
+	if (is_first(session) && is_final(session, why) &&
+	    !(strcmp(why->text, "taken over") == 0 &&
+		seats_has_taken_first(&tunnel->seats))) {
+		closed(tunnel, why->text);
+		return;
+	}
+	display_detail(tunnel->display, "session %u is lost: %s",
+	    session_number(session), why->text);
+	if (!seats_is_serving(&tunnel->seats))
+		down(tunnel, why->text);
+	if (!is_first(session) && is_final(session, why)) {
+		session_forget(session);
+		session_start(
+		    session, backoff_between(SLOW_MIN_MS, SLOW_MAX_MS));
+	} else {
+		session_come_back(session);
+	}
+}
+
+static void
+first_failed(struct tunnel *tunnel, const struct control_end *why)
+{
+	evtimer_del(&tunnel->mute);
+	switch (why->why) {
+	case CONTROL_REFUSED:
+		refused(tunnel, why->code, why->text);
+		break;
+	case CONTROL_NO_SERVER:
+		if (tunnel->url[0] == '\0') {
+			display_error(tunnel->display, "%s", why->text);
+			end(tunnel, TUNNEL_EXIT_FAILURE);
+		} else {
+			unreachable(tunnel, why);
+		}
+		break;
+	case CONTROL_MUTE:
+		mute(tunnel, why->text);
+		break;
+	default:
+		unreachable(tunnel, why);
+		break;
+	}
+}
+
+/* What the server has against a further session may take long to pass; what
+ * the network has against it, less. */
+static void
+further_failed(struct tunnel *tunnel, struct session *session,
+    const struct control_end *why)
+{
+	bool is_slow =
+	    why->why == CONTROL_REFUSED || why->why == CONTROL_NO_SERVER;
+	uint64_t wait_ms = backoff_between(SLOW_MIN_MS, SLOW_MAX_MS);
+
+	if (is_slow) {
+		session_forget(session);
+		session_start(session, wait_ms);
+	} else {
+		wait_ms = session_back_off(session);
+	}
+	display_detail(tunnel->display,
+	    "session %u: %s%s%s; trying again in "
+	    "%ju ms",
+	    session_number(session), why->text,
+	    why->why == CONTROL_REFUSED ? ": " : "",
+	    why->why == CONTROL_REFUSED ? why->code : "", (uintmax_t)wait_ms);
+}
+
+static void
+failed_cb(void *arg, struct session *session, const struct control_end *why)
+{
+	if (is_first(session))
+		first_failed(arg, why);
 	else
-		next_ended(tunnel, why);
+		further_failed(arg, session, why);
 }
 
 /* --- up --------------------------------------------------------------------
  */
 
-/* Copies what the server says if it is not too long, else nothing. */
-static const char *
-keep(char out[SECRETS_TEXT_MAX], const char *text)
+static bool
+reply_cb(void *arg, struct session *session, const char *asked,
+    const struct ltp_message *reply)
 {
-	if (text == NULL || strlen(text) >= SECRETS_TEXT_MAX)
-		out[0] = '\0';
-	else
-		strcpy(out, text);
-	return out[0] != '\0' ? out : NULL;
-}
+	struct tunnel *tunnel = arg;
+	const char *need =
+	    gate_needs(&tunnel->options->gate, tunnel->options->kind);
 
-/* Remembers what proves that the name is ours. */
-static void
-keep_secret(struct tunnel *tunnel, const struct ltp_message *reply)
-{
-	char why[SECRETS_WHY_MAX];
-
-	tunnel->ask.session = keep(tunnel->secret.session, reply->session);
-	tunnel->ask.secret = keep(tunnel->secret.secret, reply->secret);
-	if (tunnel->secrets == NULL ||
-	    strcmp(tunnel->name, tunnel->options->name) != 0)
-		return;
-	if (secrets_save(tunnel->secrets, &tunnel->secret, why) == -1)
-		display_note(tunnel->display,
-		    "the secret of the tunnel cannot be kept: %s", why);
-}
-
-/* Remembers which name to send from now on. It goes into a ClientHello, and
- * must be one. */
-static void
-keep_sni(struct tunnel *tunnel, const char *sni)
-{
-	bool is_name = sni != NULL && hello_name(sni, strlen(sni), tunnel->sni);
-
-	tunnel->ask.sni = is_name ? tunnel->sni : NULL;
-}
-
-/* Takes the name that was given; says so if another was asked for. */
-static void
-take_name(struct tunnel *tunnel, const struct ltp_message *reply)
-{
-	const char *asked = control_name(tunnel->next);
-	char name[LTP_NAME_MAX + 1];
-
-	/* An old server has no say in it. */
-	if (reply->ext_name == NULL || !ltp_name(reply->ext_name, name))
-		snprintf(name, sizeof(name), "%s", asked);
-	if (asked[0] != '\0' && strcmp(name, asked) != 0)
-		display_note(tunnel->display,
-		    "the name %s is taken; this tunnel is called %s", asked,
-		    name);
-	strcpy(tunnel->name, name);
+	if (is_first(session))
+		evtimer_del(&tunnel->mute);
+	/* An old server takes what it does not know for nothing, and has
+	 * opened a tunnel of kind http, for everybody. */
+	if (need != NULL && !reply->has_ext) {
+		display_error(
+		    tunnel->display, "this server is too old for %s", need);
+		end(tunnel, TUNNEL_EXIT_FAILURE);
+		return false;
+	}
+	if (is_first(session))
+		identity_take_name(
+		    &tunnel->identity, tunnel->options, asked, reply);
+	/* Another secret comes from another server, or from one that has
+	 * forgotten us. */
+	if (identity_take_secret(&tunnel->identity, reply))
+		seats_forget_others(&tunnel->seats, session);
+	else if (reply->session != NULL)
+		seats_forget_label(&tunnel->seats, reply->session, session);
+	return true;
 }
 
 /* Nobody can learn the URL: that tunnel is of no use. */
@@ -352,14 +385,34 @@ untold(struct tunnel *tunnel, const char *url)
 	display_error(tunnel->display,
 	    "the URL cannot be written to standard output: %s (it is %s)",
 	    strerror(errno), url);
-	tunnel_goodbye(tunnel);
 	end(tunnel, TUNNEL_EXIT_FAILURE);
+}
+
+/* The first time, or with another URL than before. */
+static void
+announce_url(
+    struct tunnel *tunnel, const char *url, const struct ltp_message *reply)
+{
+	bool is_news = tunnel->url[0] == '\0';
+	char text[URL_MAX];
+
+	if (!is_news)
+		display_note(tunnel->display, "reconnected, but the URL has "
+					      "changed");
+	strcpy(tunnel->url, url);
+	if (display_up(tunnel->display, url, tunnel->identity.name) == -1)
+		untold(tunnel, url);
+	/* That of our own server is its version. */
+	if (is_news && !reply->has_ext && reply->banner != NULL &&
+	    reply->banner[0] != '\0')
+		display_note(tunnel->display, "the server says: %s",
+		    log_escape(text, sizeof(text), reply->banner,
+			strlen(reply->banner)));
 }
 
 static void
 announce(struct tunnel *tunnel, const struct ltp_message *reply)
 {
-	bool is_first = tunnel->url[0] == '\0';
 	char raw[URL_MAX], url[URL_MAX];
 
 	if (reply->url != NULL)
@@ -367,146 +420,51 @@ announce(struct tunnel *tunnel, const struct ltp_message *reply)
 	else
 		snprintf(raw, sizeof(raw), "http://%s", reply->host);
 	log_escape(url, sizeof(url), raw, strlen(raw));
-	if (!is_first && strcmp(url, tunnel->url) == 0) {
-		display_again(tunnel->display, url, tunnel->name);
-		return;
-	}
-	if (!is_first)
-		display_note(tunnel->display, "reconnected, but the URL has "
-					      "changed");
-	strcpy(tunnel->url, url);
-	if (display_up(tunnel->display, url, tunnel->name) == -1)
-		untold(tunnel, url);
-	/* That of our own server is its version. */
-	if (is_first && !reply->has_ext && reply->banner != NULL &&
-	    reply->banner[0] != '\0')
-		display_note(tunnel->display, "the server says: %s",
-		    log_escape(raw, sizeof(raw), reply->banner,
-			strlen(reply->banner)));
+	if (strcmp(url, tunnel->url) != 0)
+		announce_url(tunnel, url, reply);
+	else if (tunnel->is_down)
+		display_again(tunnel->display, url, tunnel->identity.name);
+	tunnel->is_down = false;
 }
 
 static void
-start_pool(struct tunnel *tunnel, int64_t concurrency)
-{
-	struct pool_session session = {
-		.backend = *control_backend(tunnel->up),
-		.name = tunnel->name,
-		.client = tunnel->secret.client,
-	};
-
-	if (control_has_ext(tunnel->up)) {
-		session.session = tunnel->ask.session;
-		session.secret = tunnel->ask.secret;
-		session.sni = tunnel->ask.sni;
-	}
-	pool_retire(&tunnel->pool);
-	tunnel->pool = pool_new(tunnel->client, &session, concurrency);
-	if (tunnel->pool == NULL)
-		display_error(tunnel->display, "out of memory");
-}
-
-/* Before the new session is kept: is it the one that was asked for? */
-static void
-tell_session(const struct tunnel *tunnel, const struct ltp_message *reply)
-{
-	bool is_resumed = tunnel->ask.session != NULL &&
-			  reply->session != NULL &&
-			  strcmp(tunnel->ask.session, reply->session) == 0;
-
-	display_detail(tunnel->display,
-	    "session %s: name %s, %jd proxy connections to keep ready",
-	    is_resumed ? "resumed" : "granted", tunnel->name,
-	    (intmax_t)reply->concurrency);
-}
-
-static void
-up_cb(void *arg, struct control *control, const struct ltp_message *reply)
+up_cb(void *arg, struct session *session, const struct ltp_message *reply)
 {
 	struct tunnel *tunnel = arg;
-	const char *need = gate_needs(&tunnel->options->gate, tunnel->ask.kind);
 
-	evtimer_del(&tunnel->mute);
-	/* An old server has opened a tunnel of kind http, for everybody. */
-	if (need != NULL && !reply->has_ext) {
-		display_error(
-		    tunnel->display, "this server is too old for %s", need);
-		end(tunnel, TUNNEL_EXIT_FAILURE);
+	if (!is_first(session))
 		return;
-	}
-	take_name(tunnel, reply);
-	tell_session(tunnel, reply);
-	keep_secret(tunnel, reply);
-	keep_sni(tunnel, reply->sni);
-	control_free(&tunnel->up);
-	tunnel->up = control;
-	tunnel->next = NULL;
-	tunnel->up_ms = clock_ms();
-	backoff_ease(&tunnel->backoff);
-	tunnel->is_leaving = false;
-	tunnel->is_down = false;
 	tunnel->mute_tries = 0;
 	tunnel->last_why[0] = '\0';
+	identity_save(
+	    &tunnel->identity, tunnel->options, session_label(session));
+	identity_take_sni(&tunnel->identity, reply->sni);
 	announce(tunnel, reply);
-	start_pool(tunnel, reply->concurrency);
-}
-
-static void
-resize_cb(void *arg, struct control *control, int64_t concurrency)
-{
-	struct tunnel *tunnel = arg;
-
-	if (control == tunnel->up && tunnel->pool != NULL)
-		pool_resize(tunnel->pool, concurrency);
-}
-
-static void
-leave_cb(void *arg, struct control *control, int64_t ms)
-{
-	struct tunnel *tunnel = arg;
-
-	if (control != tunnel->up || tunnel->next != NULL)
-		return;
-	if (ms < 0)
-		ms = 0;
-	if (ms > BACKOFF_MAX_MS)
-		ms = BACKOFF_MAX_MS;
-	display_detail(
-	    tunnel->display, "the server is leaving; moving to another one");
-	tunnel->is_leaving = true;
-	/* The second half of the time is for the attempt itself. */
-	retry_in(tunnel, backoff_between(0, (uint64_t)ms / 2));
+	seats_resize(&tunnel->seats, reply->has_ext ? reply->sessions : 1,
+	    tunnel->client, &tunnel->identity, &ops, tunnel);
 }
 
 /* --- attempts --------------------------------------------------------------
  */
 
-static void
-attempt(struct tunnel *tunnel)
-{
-	static const struct control_ops ops = { up_cb, resize_cb, leave_cb,
-		ended_cb };
-	struct timeval span = clock_span(MUTE_MS);
-
-	tunnel->ask.name = tunnel->name;
-	tunnel->ask.strict =
-	    tunnel->options->name[0] != '\0' && !tunnel->options->fallback;
-	tunnel->next =
-	    control_start(tunnel->client, &tunnel->ask, &ops, tunnel);
-	if (tunnel->next == NULL)
-		back_off(tunnel, "out of memory");
-	else if (tunnel->url[0] == '\0' && tunnel->last_why[0] == '\0')
-		evtimer_add(&tunnel->mute, &span);
-}
-
-static void
-retry_cb(int fd, short what, void *arg)
+/* A server that has just come up knows nobody: the first session tells it who
+ * we are, and a further one that came before it would be somebody else. */
+static bool
+may_start_cb(void *arg, struct session *session)
 {
 	struct tunnel *tunnel = arg;
+	struct timeval span = clock_span(MUTE_MS);
 
-	(void)fd;
-	(void)what;
-	if (tunnel->next == NULL)
-		attempt(tunnel);
+	if (!is_first(session))
+		return session_is_up(first(tunnel)) &&
+		       !session_is_leaving(first(tunnel));
+	/* One that still serves is not to be left behind under another name. */
+	tunnel->identity.strict =
+	    seats_is_serving(&tunnel->seats) ||
+	    (tunnel->options->name[0] != '\0' && !tunnel->options->fallback);
+	if (tunnel->url[0] == '\0' && tunnel->last_why[0] == '\0')
+		evtimer_add(&tunnel->mute, &span);
+	return true;
 }
 
 static void
@@ -516,73 +474,45 @@ mute_cb(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	display_note(tunnel->display, "%s %s ...",
-	    control_waits_for(tunnel->next), tunnel->options->server.authority);
-}
-
-/* Gets the secret of an earlier run, if a name was asked for. */
-static void
-open_secrets(struct tunnel *tunnel)
-{
-	const struct options *options = tunnel->options;
-	char server[URL_AUTHORITY_MAX + 8], why[SECRETS_WHY_MAX];
-
-	if (options->name[0] == '\0')
-		return;
-	/* What was said in TLS is for whoever has the certificate. */
-	snprintf(server, sizeof(server), "%s%s",
-	    options->server.is_tls ? "https:" : "", options->server.authority);
-	switch (secrets_open(
-	    &tunnel->secrets, server, options->name, &tunnel->secret, why)) {
-	case SECRETS_OK:
-		if (tunnel->secret.session[0] != '\0')
-			tunnel->ask.session = tunnel->secret.session;
-		if (tunnel->secret.secret[0] != '\0')
-			tunnel->ask.secret = tunnel->secret.secret;
-		break;
-	case SECRETS_BUSY:
-		tunnel->is_locked_out = true;
-		break;
-	case SECRETS_NONE:
-		display_note(tunnel->display,
-		    "the name cannot be kept for the next run: %s", why);
-		break;
-	}
+	if (session_is_trying(first(tunnel)))
+		display_note(tunnel->display, "%s %s ...",
+		    session_waits_for(first(tunnel)),
+		    tunnel->options->server.authority);
 }
 
 struct tunnel *
 tunnel_new(struct client *client, tunnel_over_fn over, void *arg)
 {
 	struct tunnel *tunnel = calloc(1, sizeof(*tunnel));
+	char label[SECRETS_TEXT_MAX];
 
 	if (tunnel == NULL)
 		return NULL;
-	if (secrets_new_client(&tunnel->secret) == -1 ||
-	    secrets_new_name(tunnel->own_name) == -1) {
-		free(tunnel);
-		return NULL;
-	}
 	tunnel->client = client;
 	tunnel->options = client->options;
 	tunnel->display = &client->options->display;
 	tunnel->over = over;
 	tunnel->arg = arg;
-	tunnel->ask.own_name = tunnel->own_name;
-	tunnel->ask.kind = client->options->kind;
-	tunnel->ask.client = tunnel->secret.client;
-	strcpy(tunnel->name, client->options->name);
-	evtimer_assign(&tunnel->retry, client->base, retry_cb, tunnel);
 	evtimer_assign(&tunnel->mute, client->base, mute_cb, tunnel);
-	open_secrets(tunnel);
-	retry_in(tunnel, 0);
+	evtimer_assign(&tunnel->ending, client->base, ending_cb, tunnel);
+	if (identity_init(&tunnel->identity, tunnel->options, label) == -1 ||
+	    seats_init(&tunnel->seats, client, &tunnel->identity, &ops,
+		tunnel) == -1) {
+		tunnel_free(tunnel);
+		return NULL;
+	}
+	session_remember(first(tunnel), label);
+	session_start(first(tunnel), 0);
 	return tunnel;
 }
 
 void
-tunnel_goodbye(struct tunnel *tunnel)
+tunnel_leave(struct tunnel *tunnel)
 {
-	if (tunnel->up != NULL)
-		control_goodbye(tunnel->up, "ended by the user");
+	tunnel->is_over = true;
+	evtimer_del(&tunnel->mute);
+	evtimer_del(&tunnel->ending);
+	seats_leave(&tunnel->seats);
 }
 
 void
@@ -590,11 +520,9 @@ tunnel_free(struct tunnel *tunnel)
 {
 	if (tunnel == NULL)
 		return;
-	evtimer_del(&tunnel->retry);
 	evtimer_del(&tunnel->mute);
-	control_free(&tunnel->next);
-	control_free(&tunnel->up);
-	pool_retire(&tunnel->pool);
-	secrets_close(tunnel->secrets);
+	evtimer_del(&tunnel->ending);
+	seats_fini(&tunnel->seats);
+	identity_fini(&tunnel->identity);
 	free(tunnel);
 }

@@ -26,9 +26,9 @@ typedef void (*tunnel_over_fn)(void *arg, enum tunnel_exit);
  * no randomness. */
 struct tunnel *tunnel_new(struct client *, tunnel_over_fn, void *arg);
 
-/* Tells the server that the tunnel is no longer wanted. The process ends
- * after this. */
-void tunnel_goodbye(struct tunnel *);
+/* Tells the server that the tunnel is no longer wanted; no visitor comes after
+ * that, and it never calls back. Joined connections live on. */
+void tunnel_leave(struct tunnel *);
 
 /* Joined connections live on until pool_free_all(). NULL is fine. */
 void tunnel_free(struct tunnel *);
