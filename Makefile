@@ -23,6 +23,7 @@ INSTALL      ?= install
 LLHTTP_SRC   ?= /usr/share/llhttp
 LLHTTP_INC   ?= /usr/share/include/llhttp
 HARDEN       ?= yes
+SYSTEMD      ?= auto
 WERROR       ?= 0
 JOBS         ?= 2
 FUZZ_SECONDS ?= 60
@@ -34,16 +35,17 @@ SAN ?=
 # --- sources ---------------------------------------------------------------
 
 COMMON := cidr clock drain fdpass flow follow hello http limit log login \
-	ltp net object page pipe proxyproto relay stdfds stream tls \
-	tls_context watch
+	ltp net object page pipe proxyproto relay stdfds stream tls tls_context \
+	watch
 SERVER := account api arrival certs channel claim classify config \
-	config_file config_listen conn control counters deadline door forwarded \
-	gate handover handshake inbox join keyring listener master names nearest \
-	node pages pairs park peers pool ports public queue recent registry \
-	registry_check room route serve session table visitor worker
-CLIENT := backoff config control dial discover display gate identity local \
-	options pool proxy request resolve seats secrets session target trust \
-	tunnel url
+	config_file config_listen config_text conn control counters deadline \
+	door forwarded gate handover handshake inbox join keyring listener \
+	master names nearest node pages pairs park peers pidfile pool ports \
+	public queue recent registry registry_check room route sandbox serve \
+	service session table title visitor worker
+CLIENT := backoff config control dial discover display gate identity \
+	local options pool proxy request resolve seats secrets session target \
+	trust tunnel url
 
 MAN := ltserver.8 ltserver.conf.5 ltclient.1 ltp.7
 
@@ -81,6 +83,15 @@ LLHTTP_OBJS     := $(patsubst %,$(O)/llhttp/%.o,api http llhttp)
 MISSING         += $(if $(wildcard $(LLHTTP_SRC)/llhttp.c),,llhttp)
 endif
 
+# Readiness and watchdog of systemd: if its library is there, unless SYSTEMD=no.
+ifneq ($(SYSTEMD),no)
+ifeq ($(shell $(PKG_CONFIG) --exists libsystemd 2>/dev/null && echo yes),yes)
+PKGS_SERVER     += libsystemd
+PKGS            += libsystemd
+SYSTEMD_DEFINES := -DLT_SYSTEMD
+endif
+endif
+
 ifneq ($(strip $(MISSING)),)
 PKGS :=
 PKGS_SERVER :=
@@ -92,6 +103,7 @@ libs = $(if $1,$(shell $(PKG_CONFIG) --libs $1)) $(LLHTTP_LIBS)
 # --- flags -----------------------------------------------------------------
 
 LT_CPPFLAGS := -I. -DLT_VERSION='"$(VERSION)"' $(LLHTTP_CPPFLAGS) \
+	$(SYSTEMD_DEFINES) \
 	$(if $(PKGS),$(shell $(PKG_CONFIG) --cflags $(PKGS)))
 LT_CFLAGS   := -std=gnu11 -Wall -Wextra -MMD -MP
 LT_LDFLAGS  := -Wl,--as-needed
@@ -291,7 +303,7 @@ distclean: clean ## and what configure and dist wrote
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 22
 	@echo 'V=1 shows commands, WERROR=1 stops at warnings,' \
-	    'HARDEN=no does not harden.'
+	    'HARDEN=no does not harden, SYSTEMD=no has no part in systemd.'
 	@echo 'install goes below DESTDIR, PREFIX ($(PREFIX)) and' \
 	    'SYSCONFDIR ($(SYSCONFDIR)).'
 

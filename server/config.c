@@ -18,6 +18,7 @@
 
 #include "common/ltp.h"
 #include "server/config_listen.h"
+#include "server/config_text.h"
 #include "server/nearest.h"
 #include "server/registry.h"
 
@@ -104,6 +105,13 @@ const struct config_option config_options[] = {
 	    FIELD(response_timeout) },
 	{ "log-level", CONFIG_LEVEL, "info", 0, 0, "error, warn, info or debug",
 	    FIELD(log_level) },
+	{ "pid-file", CONFIG_PATH, NULL, 0, 0,
+	    "where the daemon leaves its process number, or none",
+	    FIELD(pid_file) },
+	{ "user", CONFIG_NAME, NULL, 0, 0,
+	    "whom workers run as if root starts them", FIELD(user) },
+	{ "group", CONFIG_NAME, NULL, 0, 0,
+	    "their group, if not that of the user", FIELD(group) },
 };
 const size_t config_options_n =
     sizeof(config_options) / sizeof(config_options[0]);
@@ -301,6 +309,19 @@ set_networks(struct config *c, const struct config_option *o, const char *value,
 	return false;
 }
 
+static bool
+set_text(struct config *c, const struct config_option *o, const char *value,
+    char words[WORDS_MAX])
+{
+	char **field = field_of(c, o);
+
+	if (!config_text_is_good(o->type, value, words, WORDS_MAX))
+		return false;
+	free(*field);
+	*field = log_must_strdup(value);
+	return true;
+}
+
 void
 config_drop(struct config *c, const struct config_option *o)
 {
@@ -370,6 +391,8 @@ say_wrong(const struct config_option *o, char words[WORDS_MAX])
 		break;
 	case CONFIG_LISTEN:
 	case CONFIG_NETWORKS:
+	case CONFIG_PATH:
+	case CONFIG_NAME:
 		break;
 	}
 }
@@ -412,6 +435,8 @@ config_set(struct config *c, const char *key, const char *value, char *why,
 		[CONFIG_NEED] = set_need,
 		[CONFIG_AUTO] = set_auto,
 		[CONFIG_PORTS] = set_ports,
+		[CONFIG_PATH] = set_text,
+		[CONFIG_NAME] = set_text,
 	};
 	const struct config_option *o = find_option(key);
 	char words[WORDS_MAX] = "";
@@ -447,8 +472,13 @@ config_free(struct config *c)
 {
 	if (c == NULL)
 		return;
-	for (size_t i = 0; i < config_options_n; i++)
-		config_drop(c, &config_options[i]);
+	for (size_t i = 0; i < config_options_n; i++) {
+		const struct config_option *o = &config_options[i];
+
+		config_drop(c, o);
+		if (config_text_is(o->type))
+			free(*(char **)field_of(c, o));
+	}
 	free(c->domain);
 	free(c);
 }
@@ -567,6 +597,7 @@ config_finish(struct config *c, char *why, size_t why_size)
 	if (c->sessions == 0)
 		c->sessions =
 		    c->workers < SESSIONS_MAX ? c->workers : SESSIONS_MAX;
+	config_text_finish(c);
 	if (c->listen_n == 0 &&
 	    config_set(c, "listen", DEFAULT_LISTEN, why, why_size) == -1)
 		return -1;

@@ -102,6 +102,9 @@ struct config {
 	struct ports_range tcp_ports;  /* of tunnels of kind tcp */
 	bool node_any_address; /* others than who registered may connect */
 	enum log_level log_level;
+	char *pid_file; /* "none"; never NULL after config_finish() */
+	char *user;	/* of the workers, if root starts them; or NULL */
+	char *group;	/* the same; NULL: that user's */
 
 	/* From the command line only. */
 	bool foreground;
@@ -118,6 +121,8 @@ enum config_type {
 	CONFIG_NEED,	 /* optional, required */
 	CONFIG_AUTO,	 /* auto, yes, no */
 	CONFIG_PORTS,	 /* FIRST-LAST */
+	CONFIG_PATH,	 /* absolute, or none; see config_text.h */
+	CONFIG_NAME,	 /* of a user or group */
 };
 
 struct config_option {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -20,9 +21,13 @@
 #include "server/config_file.h"
 #include "server/keyring.h"
 #include "server/master.h"
+#include "server/sandbox.h"
+#include "server/service.h"
+#include "server/title.h"
 
 #define MAIN_CONFIG "/etc/localtunnel/ltserver.conf"
-#define MAIN_USAGE  2 /* exit code: command line or configuration */
+#define MAIN_USAGE  2	/* exit code: command line or configuration */
+#define MAIN_UMASK  027 /* of all that is made, others see nothing */
 
 struct main_option {
 	const char *name;
@@ -256,32 +261,44 @@ event_log(int severity, const char *text)
 	log_warn("libevent: %s", text);
 }
 
+/* The life of the server; returns the exit code. */
+static int
+serve(struct config *config)
+{
+	struct service *service;
+	struct master *master;
+	int code;
+
+	/* What is wrong with pid file or listeners is said on the terminal. */
+	log_open("ltserver", LOG_TO_STDERR, config->log_level);
+	event_set_log_callback(event_log);
+	sandbox_preset(config);
+	service = service_new(config);
+	master = master_new(config, service);
+	if (!config->foreground)
+		log_open("ltserver", LOG_TO_SYSLOG, config->log_level);
+	service_detach(service, config);
+	code = master_run(master);
+	service_free(service);
+	return code;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct config *config;
-	struct master *master;
 	const char *file;
 	int code;
 
 	if (stdfds_open() == -1)
-		return 1;
+		return EXIT_FAILURE;
+	argv = title_init(argc, argv);
+	umask(MAIN_UMASK);
 	config = config_new();
-	if (configure(config, argc, argv, &file)) {
+	if (configure(config, argc, argv, &file))
 		code = check(config, file);
-		config_free(config);
-		return code;
-	}
-	/* What is wrong with the listeners is said on the terminal. */
-	log_open("ltserver", LOG_TO_STDERR, config->log_level);
-	event_set_log_callback(event_log);
-	master = master_new(config);
-	if (!config->foreground) {
-		log_open("ltserver", LOG_TO_SYSLOG, config->log_level);
-		if (daemon(0, 0) == -1)
-			fatal("cannot go into the background");
-	}
-	code = master_run(master);
+	else
+		code = serve(config);
 	config_free(config);
 	return code;
 }

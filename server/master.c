@@ -23,6 +23,9 @@
 #include "server/ports.h"
 #include "server/public.h"
 #include "server/registry.h"
+#include "server/sandbox.h"
+#include "server/service.h"
+#include "server/title.h"
 #include "server/worker.h"
 
 #define MASTER_BACKLOG	    4096
@@ -56,6 +59,8 @@ enum { SIG_TERM, SIG_INT, SIG_QUIT, SIG_CHLD, SIG_HUP, SIG_N };
 
 struct master {
 	const struct config *config;
+	struct service *service;
+	struct sandbox sandbox; /* for the workers */
 	struct event_base *base;
 	struct event *signals[SIG_N];
 	struct event *drain_limit;
@@ -192,6 +197,7 @@ worker_message(void *arg, const struct channel_msg *msg, int fd)
 		p->at = PLACE_READY;
 		p->ready_ms = clock_ms();
 		m->was_ready = true;
+		service_ready(m->service);
 		log_info("worker %u is ready pid=%d", p->slot + 1, (int)p->pid);
 		claim_worker_ready(m->claims, p->slot);
 		return;
@@ -258,8 +264,10 @@ be_worker(struct place_row *p, int channel_fd, const sigset_t *mask)
 		.listen_n = m->listen_n,
 		.slot = p->slot,
 		.channel_fd = channel_fd,
+		.sandbox = &m->sandbox,
 	};
 
+	service_forget(m->service);
 	forget(m);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	exit(worker_run(&start));
@@ -344,6 +352,8 @@ any_left(const struct master *m)
 static void
 stop_now(struct master *m)
 {
+	if (!m->stopping)
+		service_stopping();
 	m->stopping = true;
 	m->was_cut = true;
 	for (size_t i = 0; i < m->workers_n; i++)
@@ -433,6 +443,7 @@ term_cb(evutil_socket_t fd, short what, void *arg)
 	}
 	log_info("draining: asked to stop");
 	m->stopping = true;
+	service_stopping();
 	close_listeners(m);
 	send_all(m, &drain);
 	evtimer_add(m->drain_limit, &limit);
@@ -491,8 +502,26 @@ add_signal(struct master *m, int which, int number, event_callback_fn fn)
 		fatal("cannot wait for signals");
 }
 
+/* Whom the workers are to run as. */
+static void
+find_user(struct master *m)
+{
+	char why[SANDBOX_WHY_MAX];
+
+	if (sandbox_find(&m->sandbox, m->config, why) == -1)
+		fatal("%s", why);
+	if (!m->sandbox.changes_user && geteuid() == 0)
+		log_warn("workers run as root");
+	else if (m->sandbox.changes_user)
+		log_info("workers run as user %s", m->config->user);
+	else if (m->config->user != NULL)
+		log_warn("workers run as whoever started them: only root can "
+			 "make them user %s",
+		    m->config->user);
+}
+
 struct master *
-master_new(const struct config *config)
+master_new(const struct config *config, struct service *service)
 {
 	struct master *m = log_must_alloc(1, sizeof(*m));
 	char why[TLS_WHY_MAX];
@@ -502,6 +531,8 @@ master_new(const struct config *config)
 	signal(SIGHUP, SIG_IGN);
 	limit_raise_fds();
 	m->config = config;
+	m->service = service;
+	find_user(m);
 	m->keyring = keyring_new(config, why);
 	if (m->keyring == NULL)
 		fatal("%s", why);
@@ -543,6 +574,7 @@ start(struct master *m)
 	add_signal(m, SIG_QUIT, SIGQUIT, stop_cb);
 	add_signal(m, SIG_CHLD, SIGCHLD, chld_cb);
 	add_signal(m, SIG_HUP, SIGHUP, hup_cb);
+	service_start(m->service, m->base);
 	keyring_start(m->keyring, m->base, certs_changed, m);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
@@ -565,6 +597,7 @@ master_run(struct master *m)
 	int code;
 
 	log_role("master");
+	title_set("ltserver: master");
 	start(m);
 	event_base_dispatch(m->base);
 	code = m->exit_code;

@@ -13,10 +13,11 @@
 
 struct config;
 struct master;
+struct service;
 
 /* Binds and allocates; says on the log what it listens on. fatal() with a
- * clear message if anything is missing. `config` is borrowed. */
-struct master *master_new(const struct config *);
+ * clear message if anything is missing. Both are borrowed. */
+struct master *master_new(const struct config *, struct service *);
 
 /* Serves until it is told to stop; frees the master. Returns the exit
  * code. */

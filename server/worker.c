@@ -30,7 +30,9 @@
 #include "server/queue.h"
 #include "server/recent.h"
 #include "server/room.h"
+#include "server/sandbox.h"
 #include "server/session.h"
+#include "server/title.h"
 
 #define WORKER_DRAINS_MAX    1024
 #define WORKER_PIPE_SIZE     ((size_t)256 * 1024)
@@ -248,8 +250,12 @@ start_up(struct worker *w, const struct worker_start *start)
 	size_t pipes =
 	    WORKER_PIPES_BYTES / WORKER_PIPE_SIZE / w->config->workers;
 
+	char why[SANDBOX_WHY_MAX];
+
 	if (registry_read_only(w->registry) == -1)
 		fatal("cannot map the registry read-only");
+	if (sandbox_enter(start->sandbox, why) == -1)
+		fatal("cannot give up what is not needed: %s", why);
 	inbox_keep(w->inbox, w->slot);
 	w->base = event_base_new();
 	if (w->base == NULL)
@@ -336,6 +342,7 @@ worker_run(const struct worker_start *start)
 	};
 
 	log_role("worker %u", start->slot + 1);
+	title_set("ltserver: worker %u", start->slot + 1);
 	/* Ctrl-C reaches the whole process group; the master decides. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);

@@ -36,6 +36,7 @@ struct park;
 struct recent;
 struct public;
 struct relay_env;
+struct sandbox;
 struct session_table;
 struct tls_context;
 struct watch_set;
@@ -51,6 +52,7 @@ struct worker_start {
 	size_t listen_n;
 	uint32_t slot;
 	int channel_fd;
+	const struct sandbox *sandbox;
 };
 
 struct worker {

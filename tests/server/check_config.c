@@ -20,6 +20,7 @@
 
 #include "server/config_file.h"
 #include "server/config_listen.h"
+#include "server/config_text.h"
 
 static struct config *config;
 
@@ -277,6 +278,40 @@ START_TEST(listeners)
 		good("listen", "127.0.0.1:0");
 	bad("listen", "127.0.0.1:7001", "at most 16", NULL);
 	ck_assert_uint_eq(config->listen_n, CONFIG_LISTEN_MAX);
+}
+END_TEST
+
+START_TEST(texts)
+{
+	good("pid-file", "/run/x.pid");
+	ck_assert_str_eq(config->pid_file, "/run/x.pid");
+	good("pid-file", "none");
+	ck_assert_str_eq(config->pid_file, "none");
+	good("user", "www-data");
+	ck_assert_str_eq(config->user, "www-data");
+	bad("pid-file", "x.pid", "pid-file", "x.pid", "none", NULL);
+	bad("pid-file", "", "pid-file", NULL);
+	bad("pid-file", "/", "pid-file", NULL);
+	bad("pid-file", "/run/", "pid-file", NULL);
+	bad("pid-file", "/run/a\nb", "pid-file", NULL);
+	bad("user", "", "user", NULL);
+	bad("user", "-x", "user", NULL);
+	bad("group", "a b", "group", "a b", NULL);
+	ck_assert_str_eq(config->user, "www-data");
+}
+END_TEST
+
+START_TEST(where_the_pid_goes)
+{
+	config->foreground = true;
+	finish();
+	ck_assert_str_eq(config->pid_file, "none");
+	free(config->pid_file);
+	config->pid_file = NULL;
+	config->foreground = false;
+	finish();
+	ck_assert_str_eq(config->pid_file,
+	    geteuid() == 0 ? "/run/localtunnel/ltserver.pid" : "none");
 }
 END_TEST
 
@@ -861,6 +896,26 @@ uncomment(char *text)
 	}
 }
 
+/* Compares the texts that have a default of their own; takes all of them out
+ * of both. */
+static void
+same_texts(struct config *a, struct config *b)
+{
+	for (size_t i = 0; i < config_options_n; i++) {
+		const struct config_option *o = &config_options[i];
+		char **in_a = (char **)((char *)a + o->offset);
+		char **in_b = (char **)((char *)b + o->offset);
+
+		if (!config_text_is(o->type))
+			continue;
+		if (o->preset != NULL)
+			ck_assert_str_eq(*in_a, *in_b);
+		free(*in_a);
+		free(*in_b);
+		*in_a = *in_b = NULL;
+	}
+}
+
 START_TEST(example_has_the_defaults)
 {
 	struct config *plain = config_new();
@@ -878,6 +933,7 @@ START_TEST(example_has_the_defaults)
 	config->certificates.is_from_file = false;
 	config->keys.is_from_file = false;
 	config->trusted_proxies.is_from_file = false;
+	same_texts(config, plain);
 	free(config->domain);
 	config->domain = plain->domain;
 	ck_assert_mem_eq(config, plain, sizeof(*plain));
@@ -903,6 +959,8 @@ main(void)
 	tcase_add_test(tcase, port_ranges);
 	tcase_add_test(tcase, node_api);
 	tcase_add_test(tcase, listeners);
+	tcase_add_test(tcase, texts);
+	tcase_add_test(tcase, where_the_pid_goes);
 	tcase_add_test(tcase, unknown_key);
 	tcase_add_test(tcase, far_key);
 	tcase_add_test(tcase, listen_twice);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Settings that are kept as the text they were given as: what may stand in
+ * each type of them, and what they are when nothing is said, which depends on
+ * who starts the server and how. Called by config, for which it checks; what
+ * such a text leads to is the affair of the module that the setting is for.
+ */
+#ifndef LT_SERVER_CONFIG_TEXT_H
+#define LT_SERVER_CONFIG_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "server/config.h"
+
+#define CONFIG_TEXT_NONE "none" /* in place of a path */
+
+/* True for the types whose field is an owned text. */
+bool config_text_is(enum config_type);
+
+/* False, with `words` that go on after "is", if `value` cannot be. */
+bool config_text_is_good(
+    enum config_type, const char *value, char *words, size_t size);
+
+/* Sets what was left out and does not depend on the users there are. */
+void config_text_finish(struct config *);
+
+#endif
