@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: ISC
  *
- * The log: a line is put together in one buffer and leaves in one write(2) or
- * syslog(3). Both programs of the server call it; the state is one static
- * struct, set at start and read from then on. errno is what it was before.
- * After log_open nothing here opens a file, so it works in a sandbox.
+ * The log: a line is put together in one buffer and leaves in one write(2).
+ * Both programs of the server call it; the state is one static struct, set at
+ * start and whenever logs are opened anew. errno is what it was before. Nothing
+ * here opens a file, so it works in a sandbox.
  */
 #define _GNU_SOURCE
 
 #include "common/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,17 +19,35 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_SIZE 1024 /* the newline included */
-#define ROLE_SIZE 64
+#include "common/clock.h"
+#include "common/log_sink.h"
+
+#define ROLE_SIZE   64
+#define LIMIT_MS    1000
+#define LIMIT_BURST 10
+
+struct stream {
+	enum log_target target;
+	struct log_sink sink;
+};
 
 static struct {
 	const char *program; /* NULL until log_open */
-	enum log_target target;
 	enum log_level level;
+	struct stream streams[LOG_STREAMS];
 	char role[ROLE_SIZE];
 	int pid;
 	int fatal_status;
-} state = { .level = LOG_LEVEL_INFO, .fatal_status = EXIT_FAILURE };
+	_Atomic uint64_t *dropped; /* NULL: nobody counts */
+	_Atomic uint64_t *left_out;
+} state = {
+	.level = LOG_LEVEL_INFO,
+	.streams = {
+		{ LOG_TO_STDERR, { .fd = STDERR_FILENO } },
+		{ LOG_TO_EVENTS, { .fd = -1 } },
+	},
+	.fatal_status = EXIT_FAILURE,
+};
 
 static const struct {
 	const char *name;
@@ -41,15 +60,46 @@ static const struct {
 };
 
 void
-log_open(const char *program, enum log_target target, enum log_level level)
+log_redirect(
+    enum log_stream which, enum log_target target, int fd, const char *path)
+{
+	struct stream *s = &state.streams[which];
+
+	log_sink_fini(&s->sink);
+	if (target == LOG_TO_STDERR && fd == -1)
+		fd = STDERR_FILENO;
+	log_sink_init(&s->sink, fd, path);
+	s->target = target;
+}
+
+void
+log_open(const char *program, enum log_level level)
 {
 	state.program = program;
-	state.target = target;
 	state.level = level;
 	state.pid = getpid();
 	tzset(); /* else the first time of day would open a file */
-	if (target == LOG_TO_SYSLOG)
-		openlog(program, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	log_redirect(LOG_EVENTS, LOG_TO_STDERR, -1, NULL);
+	log_redirect(LOG_ACCESS, LOG_TO_EVENTS, -1, NULL);
+}
+
+enum log_target
+log_target(enum log_stream which)
+{
+	return state.streams[which].target;
+}
+
+int
+log_fd(enum log_stream which)
+{
+	return state.streams[which].sink.fd;
+}
+
+void
+log_count(_Atomic uint64_t *dropped, _Atomic uint64_t *left_out)
+{
+	state.dropped = dropped;
+	state.left_out = left_out;
 }
 
 void
@@ -69,6 +119,38 @@ log_enabled(enum log_level level)
 	return level <= state.level;
 }
 
+/* One writer, so no locked instruction is needed. */
+static void
+add(_Atomic uint64_t *to)
+{
+	if (to != NULL)
+		atomic_store_explicit(to,
+		    atomic_load_explicit(to, memory_order_relaxed) + 1,
+		    memory_order_relaxed);
+}
+
+static void
+put(struct log_sink *sink, const char *line, size_t len)
+{
+	if (!log_sink_write(sink, line, len))
+		add(state.dropped);
+}
+
+/* What syslog(3) would begin with, in local time as it wants it. */
+static int
+put_syslog_prefix(char *line, enum log_level level)
+{
+	time_t now = time(NULL);
+	char when[sizeof("Nov 22 05:00:00")] = "-";
+	struct tm tm;
+
+	if (localtime_r(&now, &tm) != NULL)
+		(void)strftime(when, sizeof(when), "%b %e %H:%M:%S", &tm);
+	return snprintf(line, LOG_LINE_MAX, "<%d>%s %.64s[%d]: %s%s",
+	    LOG_DAEMON | levels[level].priority, when, state.program, state.pid,
+	    state.role, state.role[0] != '\0' ? ": " : "");
+}
+
 /* What stands before the text; returns what snprintf does. */
 static int
 put_prefix(char *line, enum log_level level)
@@ -79,44 +161,94 @@ put_prefix(char *line, enum log_level level)
 	struct tm tm;
 
 	if (state.program == NULL)
-		return snprintf(
-		    line, LINE_SIZE, "%.64s: ", program_invocation_short_name);
-	if (state.target == LOG_TO_SYSLOG)
-		return snprintf(line, LINE_SIZE, "%s%s", state.role,
-		    state.role[0] != '\0' ? ": " : "");
+		return snprintf(line, LOG_LINE_MAX,
+		    "%.64s: ", program_invocation_short_name);
+	if (state.streams[LOG_EVENTS].target == LOG_TO_SYSLOG)
+		return put_syslog_prefix(line, level);
 	if (gmtime_r(&now, &tm) != NULL)
 		(void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return snprintf(line, LINE_SIZE, "%s %.64s[%d]%s%s %s: ", when,
+	return snprintf(line, LOG_LINE_MAX, "%s %.64s[%d]%s%s %s: ", when,
 	    state.program, state.pid, gap, state.role, levels[level].name);
 }
 
+/* `left_out` are lines of the kind that were not written before this one. */
 static void
-log_line(enum log_level level, const char *fmt, va_list ap)
+log_line(enum log_level level, unsigned left_out, const char *fmt, va_list ap)
 {
+	struct stream *s = &state.streams[LOG_EVENTS];
 	int saved_errno = errno;
-	char line[LINE_SIZE];
-	size_t len;
+	char line[LOG_LINE_MAX], more[32] = "";
+	size_t len, size;
 	int n;
 
 	if (!log_enabled(level))
 		return;
+	if (left_out > 0)
+		snprintf(more, sizeof(more), " left_out=%u", left_out);
+	size = sizeof(line) - strlen(more);
 	len = (size_t)put_prefix(line, level);
 	errno = saved_errno; /* for %m */
-	n = vsnprintf(line + len, sizeof(line) - len, fmt, ap);
+	n = vsnprintf(line + len, size - len, fmt, ap);
 	len += n > 0 ? (size_t)n : 0;
-	if (len >= sizeof(line)) {
-		len = sizeof(line) - 1;
+	if (len >= size) {
+		len = size - 1;
 		memcpy(line + len - 3, "...", sizeof("..."));
 	}
-	if (state.program != NULL && state.target == LOG_TO_SYSLOG) {
-		syslog(levels[level].priority, "%s", line);
-	} else {
-		line[len] = '\n';
-		/* There is nobody to tell that it failed. */
-		if (write(STDERR_FILENO, line, len + 1) == -1)
-			errno = saved_errno;
-	}
+	memcpy(line + len, more, strlen(more));
+	len += strlen(more);
+	/* A packet of syslog needs no end. */
+	if (s->target != LOG_TO_SYSLOG)
+		line[len++] = '\n';
+	put(&s->sink, line, len);
 	errno = saved_errno;
+}
+
+void
+log_access(const char *line, size_t len)
+{
+	int saved_errno = errno;
+
+	put(&state.streams[LOG_ACCESS].sink, line, len);
+	errno = saved_errno;
+}
+
+const char *
+log_time(char out[LOG_TIME_MAX])
+{
+	struct timespec now;
+	struct tm tm;
+	size_t len = 0;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if (gmtime_r(&now.tv_sec, &tm) != NULL)
+		len = strftime(out, LOG_TIME_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(
+	    out + len, LOG_TIME_MAX - len, ".%03ldZ", now.tv_nsec / 1000000);
+	return out;
+}
+
+void
+log_limited(struct log_limit *l, enum log_level level, const char *fmt, ...)
+{
+	uint64_t now = clock_ms();
+	va_list ap;
+
+	if (!log_enabled(level))
+		return;
+	if (l->since_ms == 0 || now - l->since_ms >= LIMIT_MS) {
+		l->since_ms = now;
+		l->n = 0;
+	}
+	if (l->n == LIMIT_BURST) {
+		l->left_out++;
+		add(state.left_out);
+		return;
+	}
+	l->n++;
+	va_start(ap, fmt);
+	log_line(level, l->left_out, fmt, ap);
+	va_end(ap);
+	l->left_out = 0;
 }
 
 void
@@ -125,7 +257,7 @@ log_error(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_line(LOG_LEVEL_ERROR, fmt, ap);
+	log_line(LOG_LEVEL_ERROR, 0, fmt, ap);
 	va_end(ap);
 }
 
@@ -135,7 +267,7 @@ log_warn(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_line(LOG_LEVEL_WARN, fmt, ap);
+	log_line(LOG_LEVEL_WARN, 0, fmt, ap);
 	va_end(ap);
 }
 
@@ -145,7 +277,7 @@ log_info(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_line(LOG_LEVEL_INFO, fmt, ap);
+	log_line(LOG_LEVEL_INFO, 0, fmt, ap);
 	va_end(ap);
 }
 
@@ -155,7 +287,7 @@ log_debug(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_line(LOG_LEVEL_DEBUG, fmt, ap);
+	log_line(LOG_LEVEL_DEBUG, 0, fmt, ap);
 	va_end(ap);
 }
 
@@ -165,7 +297,7 @@ fatal(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_line(LOG_LEVEL_ERROR, fmt, ap);
+	log_line(LOG_LEVEL_ERROR, 0, fmt, ap);
 	va_end(ap);
 	exit(state.fatal_status);
 }

@@ -249,6 +249,7 @@ needs_name(const struct worker *w, const struct conn *conn)
 void
 arrival_start(struct worker *w, struct conn *conn)
 {
+	static struct log_limit limit;
 	bool is_unnamed = needs_name(w, conn);
 	struct arrival *a = calloc(1, sizeof(*a));
 	uint64_t since_ms;
@@ -261,7 +262,8 @@ arrival_start(struct worker *w, struct conn *conn)
 		return;
 	}
 	if (a == NULL) {
-		log_error("out of memory: a connection is closed");
+		log_limited(&limit, LOG_LEVEL_ERROR,
+		    "out of memory: a connection is closed");
 		conn_close(conn);
 		return;
 	}

@@ -22,6 +22,7 @@
 #include <event2/event.h>
 
 #include "common/fdpass.h"
+#include "common/log.h"
 #include "server/config.h"
 
 #define CHANNEL_BUFFER	  (1024 * 1024) /* of the socket, if it is granted */
@@ -157,8 +158,10 @@ is_sound(struct channel_msg *msg)
 	case CHANNEL_ADOPT:
 		return is_text(claimed->name, sizeof(claimed->name)) &&
 		       is_text(claimed->label, sizeof(claimed->label));
+	case CHANNEL_LOG:
+		return msg->id < LOG_STREAMS;
 	default:
-		return msg->type >= CHANNEL_READY && msg->type <= CHANNEL_CERTS;
+		return msg->type >= CHANNEL_READY && msg->type <= CHANNEL_LOG;
 	}
 }
 

@@ -18,6 +18,7 @@
  *                             <-       GONE, to every worker, when it is free
  *        EMPTY                ->       remember it
  *                             <-       ADOPT, when another worker has died
+ *                             <-       LOG, when one was opened again
  *                             <-       DRAIN
  */
 #ifndef LT_SERVER_CHANNEL_H
@@ -44,6 +45,8 @@ enum channel_type {
 	CHANNEL_GONE,	   /* master: this tunnel is no more */
 	CHANNEL_DRAIN,	   /* master: accept nothing new, let joins end */
 	CHANNEL_CERTS,	   /* master: with the memfd of certs.h */
+	CHANNEL_LOG,	   /* master: a log was opened again; id says which, of
+			      enum log_stream */
 };
 
 struct channel_claim {

@@ -105,6 +105,14 @@ const struct config_option config_options[] = {
 	    FIELD(response_timeout) },
 	{ "log-level", CONFIG_LEVEL, "info", 0, 0, "error, warn, info or debug",
 	    FIELD(log_level) },
+	{ "log", CONFIG_LOG, NULL, 0, 0,
+	    "stderr, syslog, or the path of a file", FIELD(log) },
+	{ "access-log", CONFIG_ACCESS, "log", 0, 0,
+	    "where the lines of visitors go: log, off, or a path",
+	    FIELD(access_log) },
+	{ "access-log-format", CONFIG_FORM, "text", 0, 0,
+	    "form of an access log of its own: text or json",
+	    FIELD(access_log_format) },
 	{ "pid-file", CONFIG_PATH, NULL, 0, 0,
 	    "where the daemon leaves its process number, or none",
 	    FIELD(pid_file) },
@@ -389,10 +397,7 @@ say_wrong(const struct config_option *o, char words[WORDS_MAX])
 	case CONFIG_PATHS:
 		snprintf(words, WORDS_MAX, "not the path of a file");
 		break;
-	case CONFIG_LISTEN:
-	case CONFIG_NETWORKS:
-	case CONFIG_PATH:
-	case CONFIG_NAME:
+	default: /* these say it themselves */
 		break;
 	}
 }
@@ -437,6 +442,9 @@ config_set(struct config *c, const char *key, const char *value, char *why,
 		[CONFIG_PORTS] = set_ports,
 		[CONFIG_PATH] = set_text,
 		[CONFIG_NAME] = set_text,
+		[CONFIG_LOG] = set_text,
+		[CONFIG_ACCESS] = set_text,
+		[CONFIG_FORM] = set_text,
 	};
 	const struct config_option *o = find_option(key);
 	char words[WORDS_MAX] = "";
@@ -604,6 +612,9 @@ config_finish(struct config *c, char *why, size_t why_size)
 	if (c->node_api == CONFIG_NODE_AUTO)
 		c->node_api = is_local(c) ? CONFIG_NODE_YES : CONFIG_NODE_NO;
 	wrong = unreachable(c);
+	if (wrong == NULL && !c->foreground &&
+	    strcmp(c->log, CONFIG_TEXT_STDERR) == 0)
+		wrong = "log = stderr needs -f: a daemon has no standard error";
 	if (wrong == NULL)
 		return 0;
 	snprintf(why, why_size, "%s", wrong);

@@ -102,6 +102,9 @@ struct config {
 	struct ports_range tcp_ports;  /* of tunnels of kind tcp */
 	bool node_any_address; /* others than who registered may connect */
 	enum log_level log_level;
+	char *log; /* never NULL after config_finish() */
+	char *access_log;
+	char *access_log_format;
 	char *pid_file; /* "none"; never NULL after config_finish() */
 	char *user;	/* of the workers, if root starts them; or NULL */
 	char *group;	/* the same; NULL: that user's */
@@ -123,6 +126,9 @@ enum config_type {
 	CONFIG_PORTS,	 /* FIRST-LAST */
 	CONFIG_PATH,	 /* absolute, or none; see config_text.h */
 	CONFIG_NAME,	 /* of a user or group */
+	CONFIG_LOG,	 /* stderr, syslog, syslog:PATH, or a path */
+	CONFIG_ACCESS,	 /* log, off, or a path */
+	CONFIG_FORM,	 /* text, json */
 };
 
 struct config_option {

@@ -8,13 +8,23 @@
 #include <unistd.h>
 
 #define RUN_DIR	 "/run/localtunnel"
+#define SYSLOG	 "/dev/log"
 #define PATH_LEN 1023
 #define NAME_LEN 32
 
 bool
 config_text_is(enum config_type type)
 {
-	return type == CONFIG_PATH || type == CONFIG_NAME;
+	switch (type) {
+	case CONFIG_PATH:
+	case CONFIG_NAME:
+	case CONFIG_LOG:
+	case CONFIG_ACCESS:
+	case CONFIG_FORM:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Relative paths would depend on where the server is started, and a daemon
@@ -43,26 +53,70 @@ is_name(const char *value)
 			     "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == len;
 }
 
+const char *
+config_text_syslog(const char *text)
+{
+	static const char word[] = "syslog", prefix[] = "syslog:";
+
+	if (strcmp(text, word) == 0)
+		return SYSLOG;
+	return strncmp(text, prefix, strlen(prefix)) == 0
+		   ? text + strlen(prefix)
+		   : NULL;
+}
+
+static bool
+is_log(const char *value)
+{
+	const char *syslog = config_text_syslog(value);
+
+	return strcmp(value, CONFIG_TEXT_STDERR) == 0 ||
+	       is_path(syslog != NULL ? syslog : value);
+}
+
+static bool
+is_access(const char *value)
+{
+	return strcmp(value, CONFIG_TEXT_LOG) == 0 ||
+	       strcmp(value, CONFIG_TEXT_OFF) == 0 || is_path(value);
+}
+
+static bool
+is_form(const char *value)
+{
+	return strcmp(value, CONFIG_TEXT_JSON) == 0 ||
+	       strcmp(value, "text") == 0;
+}
+
+static bool
+is_path_or_none(const char *value)
+{
+	return strcmp(value, CONFIG_TEXT_NONE) == 0 || is_path(value);
+}
+
+/* What may stand in a type, and what is wrong if it does not. */
+static const struct {
+	bool (*is_good)(const char *value);
+	const char *words;
+} checks[] = {
+	[CONFIG_PATH] = { is_path_or_none,
+	    "not a path that begins with /, or none" },
+	[CONFIG_NAME] = { is_name, "not the name of a user or group" },
+	[CONFIG_LOG] = { is_log,
+	    "not stderr, syslog, or a path that begins with /" },
+	[CONFIG_ACCESS] = { is_access,
+	    "not log, off, or a path that begins with /" },
+	[CONFIG_FORM] = { is_form, "not text or json" },
+};
+
 bool
 config_text_is_good(
     enum config_type type, const char *value, char *words, size_t size)
 {
-	bool is_none = strcmp(value, CONFIG_TEXT_NONE) == 0;
-
-	switch (type) {
-	case CONFIG_PATH:
-		if (is_none || is_path(value))
-			return true;
-		snprintf(words, size, "not a path that begins with /, or none");
-		return false;
-	case CONFIG_NAME:
-		if (is_name(value))
-			return true;
-		snprintf(words, size, "not the name of a user or group");
-		return false;
-	default:
-		return false;
-	}
+	if (checks[type].is_good(value))
+		return true;
+	snprintf(words, size, "%s", checks[type].words);
+	return false;
 }
 
 /* A setting that was left out. */
@@ -80,4 +134,5 @@ config_text_finish(struct config *c)
 
 	preset(&c->pid_file,
 	    is_service ? RUN_DIR "/ltserver.pid" : CONFIG_TEXT_NONE);
+	preset(&c->log, c->foreground ? CONFIG_TEXT_STDERR : "syslog");
 }

@@ -13,7 +13,12 @@
 
 #include "server/config.h"
 
-#define CONFIG_TEXT_NONE "none" /* in place of a path */
+/* Words in place of a path. */
+#define CONFIG_TEXT_NONE   "none"
+#define CONFIG_TEXT_OFF	   "off"
+#define CONFIG_TEXT_LOG	   "log"
+#define CONFIG_TEXT_STDERR "stderr"
+#define CONFIG_TEXT_JSON   "json"
 
 /* True for the types whose field is an owned text. */
 bool config_text_is(enum config_type);
@@ -21,6 +26,10 @@ bool config_text_is(enum config_type);
 /* False, with `words` that go on after "is", if `value` cannot be. */
 bool config_text_is_good(
     enum config_type, const char *value, char *words, size_t size);
+
+/* The path of the socket that "syslog" or "syslog:PATH" means; NULL if a text
+ * is neither. */
+const char *config_text_syslog(const char *text);
 
 /* Sets what was left out and does not depend on the users there are. */
 void config_text_finish(struct config *);

@@ -18,13 +18,15 @@
 #include <unistd.h>
 
 _Static_assert(sizeof(struct counters_worker) % 64 == 0 &&
+		   sizeof(struct counters_master) % 64 == 0 &&
 		   sizeof(struct counters_session) % 64 == 0,
     "no two rows share a cache line");
 
 struct counters {
 	size_t workers_n;
 	size_t sessions_n;
-	size_t len; /* of the mapping */
+	size_t len;			/* of the mapping */
+	struct counters_master *master; /* the first of what is mapped */
 	struct counters_worker *workers;
 	struct counters_session *sessions;
 };
@@ -62,14 +64,15 @@ counters_new(size_t workers, size_t sessions)
 		return NULL;
 	c->workers_n = workers;
 	c->sessions_n = sessions;
-	c->len =
-	    workers * sizeof(*c->workers) + sessions * sizeof(*c->sessions);
+	c->len = sizeof(*c->master) + workers * sizeof(*c->workers) +
+		 sessions * sizeof(*c->sessions);
 	map = share(c->len);
 	if (map == MAP_FAILED) {
 		free(c);
 		return NULL;
 	}
-	c->workers = map;
+	c->master = map;
+	c->workers = (void *)(c->master + 1);
 	c->sessions = (void *)(c->workers + workers);
 	return c;
 }
@@ -79,7 +82,7 @@ counters_free(struct counters *c)
 {
 	if (c == NULL)
 		return;
-	munmap(c->workers, c->len);
+	munmap(c->master, c->len);
 	free(c);
 }
 
@@ -95,6 +98,12 @@ counters_session(struct counters *c, size_t slot)
 {
 	assert(slot < c->sessions_n);
 	return &c->sessions[slot];
+}
+
+struct counters_master *
+counters_master(struct counters *c)
+{
+	return c->master;
 }
 
 size_t

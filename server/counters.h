@@ -37,6 +37,15 @@ struct counters_worker {
 	counter refused;    /* visitor connections answered with a page */
 	counter bytes_in;   /* visitor to local service */
 	counter bytes_out;
+	counter log_dropped;  /* lines that could not be written */
+	counter log_left_out; /* lines that were too many of their kind */
+};
+
+/* The master's own. */
+struct counters_master {
+	alignas(64) counter restarts; /* workers that took a dead one's place */
+	counter log_dropped;
+	counter log_left_out;
 };
 
 struct counters_session {
@@ -57,6 +66,7 @@ void counters_free(struct counters *);
 /* A row; the slot must be in range. */
 struct counters_worker *counters_worker(struct counters *, size_t slot);
 struct counters_session *counters_session(struct counters *, size_t slot);
+struct counters_master *counters_master(struct counters *);
 size_t counters_workers(const struct counters *);
 size_t counters_sessions(const struct counters *);
 

@@ -52,6 +52,8 @@ fail(struct worker *w, struct inbox_msg *msg, const char *why)
 static bool
 attempt(struct worker *w, uint32_t slot, struct inbox_msg *msg)
 {
+	static struct log_limit limit;
+
 	if (counter_get(&counters_worker(w->counters, slot)->room) == 0)
 		return false;
 	switch (inbox_send(w->inbox, slot, msg)) {
@@ -61,7 +63,8 @@ attempt(struct worker *w, uint32_t slot, struct inbox_msg *msg)
 	case FDPASS_AGAIN:
 		return false;
 	default:
-		log_error("hand-over to worker %u: %s", slot, strerror(errno));
+		log_limited(&limit, LOG_LEVEL_ERROR,
+		    "hand-over to worker %u: %s", slot, strerror(errno));
 		fail(w, msg, "the server could not hand the connection over");
 		return true;
 	}
@@ -134,6 +137,7 @@ received(struct worker *w, struct inbox_msg *msg)
 static void
 receive_cb(evutil_socket_t fd, short what, void *arg)
 {
+	static struct log_limit limit;
 	struct worker *w = arg;
 	struct timeval tv = clock_span(HANDOVER_RETRY_MS);
 	struct inbox_msg msg;
@@ -152,8 +156,9 @@ receive_cb(evutil_socket_t fd, short what, void *arg)
 			received(w, &msg);
 			break;
 		case FDPASS_LOST:
-			log_error("a connection handed over was lost: out of "
-				  "descriptors");
+			log_limited(&limit, LOG_LEVEL_ERROR,
+			    "a connection handed over was lost: out of "
+			    "descriptors");
 			break;
 		case FDPASS_BAD:
 			log_error("nonsense in the inbox was dropped");

@@ -64,7 +64,7 @@ account(struct join *j, int status, const char *reason)
 		.reason = reason,
 	};
 
-	account_visitor(&a);
+	account_visitor(w, &a);
 	counter_add(&w->count->joined, -1);
 	counter_add(&w->count->bytes_in, (int64_t)a.bytes_in);
 	counter_add(&w->count->bytes_out, (int64_t)a.bytes_out);

@@ -20,6 +20,7 @@
 #include "server/config.h"
 #include "server/config_file.h"
 #include "server/keyring.h"
+#include "server/logs.h"
 #include "server/master.h"
 #include "server/sandbox.h"
 #include "server/service.h"
@@ -257,8 +258,10 @@ check(const struct config *config, const char *file)
 static void
 event_log(int severity, const char *text)
 {
+	static struct log_limit limit;
+
 	(void)severity;
-	log_warn("libevent: %s", text);
+	log_limited(&limit, LOG_LEVEL_WARN, "libevent: %s", text);
 }
 
 /* The life of the server; returns the exit code. */
@@ -270,13 +273,12 @@ serve(struct config *config)
 	int code;
 
 	/* What is wrong with pid file or listeners is said on the terminal. */
-	log_open("ltserver", LOG_TO_STDERR, config->log_level);
+	log_open("ltserver", config->log_level);
 	event_set_log_callback(event_log);
 	sandbox_preset(config);
 	service = service_new(config);
 	master = master_new(config, service);
-	if (!config->foreground)
-		log_open("ltserver", LOG_TO_SYSLOG, config->log_level);
+	logs_open(config);
 	service_detach(service, config);
 	code = master_run(master);
 	service_free(service);

@@ -20,6 +20,7 @@
 #include "server/counters.h"
 #include "server/inbox.h"
 #include "server/keyring.h"
+#include "server/logs.h"
 #include "server/ports.h"
 #include "server/public.h"
 #include "server/registry.h"
@@ -55,7 +56,7 @@ struct place_row {
 	unsigned delay_s;    /* before the next attempt */
 };
 
-enum { SIG_TERM, SIG_INT, SIG_QUIT, SIG_CHLD, SIG_HUP, SIG_N };
+enum { SIG_TERM, SIG_INT, SIG_QUIT, SIG_CHLD, SIG_HUP, SIG_USR1, SIG_N };
 
 struct master {
 	const struct config *config;
@@ -95,12 +96,16 @@ send_one(void *arg, uint32_t worker, const struct channel_msg *msg, int fd)
 }
 
 static void
+send_all_fd(struct master *m, const struct channel_msg *msg, int fd)
+{
+	for (uint32_t i = 0; i < m->workers_n; i++)
+		send_one(m, i, msg, fd);
+}
+
+static void
 send_all(void *arg, const struct channel_msg *msg)
 {
-	struct master *m = arg;
-
-	for (uint32_t i = 0; i < m->workers_n; i++)
-		send_one(m, i, msg, -1);
+	send_all_fd(arg, msg, -1);
 }
 
 static void
@@ -395,6 +400,7 @@ bury(struct place_row *p, int status)
 		stop_now(m);
 		return;
 	}
+	counter_add(&counters_master(m->counters)->restarts, 1);
 	if (lived_ms >= MASTER_STEADY_MS)
 		p->delay_s = 0;
 	respawn(p, lived_ms < MASTER_QUICK_MS);
@@ -472,6 +478,28 @@ hup_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	keyring_reload(m->keyring);
+}
+
+/* Opens the logs anew and hands them to the workers. */
+static void
+reopen_logs(struct master *m)
+{
+	struct channel_msg msg = { .type = CHANNEL_LOG };
+
+	logs_reopen(m->config);
+	for (int which = 0; which < LOG_STREAMS; which++) {
+		msg.id = (uint32_t)which;
+		if (log_fd(which) > STDERR_FILENO)
+			send_all_fd(m, &msg, log_fd(which));
+	}
+}
+
+static void
+usr1_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	reopen_logs(arg);
 }
 
 /* Binds one listener; false if it was only tried for. */
@@ -574,6 +602,7 @@ start(struct master *m)
 	add_signal(m, SIG_QUIT, SIGQUIT, stop_cb);
 	add_signal(m, SIG_CHLD, SIGCHLD, chld_cb);
 	add_signal(m, SIG_HUP, SIGHUP, hup_cb);
+	add_signal(m, SIG_USR1, SIGUSR1, usr1_cb);
 	service_start(m->service, m->base);
 	keyring_start(m->keyring, m->base, certs_changed, m);
 	signal(SIGPIPE, SIG_IGN);
@@ -598,6 +627,8 @@ master_run(struct master *m)
 
 	log_role("master");
 	title_set("ltserver: master");
+	log_count(&counters_master(m->counters)->log_dropped,
+	    &counters_master(m->counters)->log_left_out);
 	start(m);
 	event_base_dispatch(m->base);
 	code = m->exit_code;
@@ -606,6 +637,7 @@ master_run(struct master *m)
 	ports_free(m->node_ports);
 	ports_free(m->tcp_ports);
 	inbox_free(m->inbox);
+	log_count(NULL, NULL);
 	counters_free(m->counters);
 	registry_free(m->registry);
 	public_free(m->public);

@@ -379,6 +379,8 @@ make_metrics(const struct pages *p)
 		METRIC(refused),
 		METRIC(bytes_in),
 		METRIC(bytes_out),
+		METRIC(log_dropped),
+		METRIC(log_left_out),
 	};
 	json_t *list = json_array();
 	int failed = add_metric(list, "tunnels", registry_count(p->registry));

@@ -101,7 +101,7 @@ serve_refused(struct worker *w, struct conn *conn, const char *tunnel,
 		handshake_start(w, conn, tunnel);
 		return;
 	}
-	account_visitor(&a);
+	account_visitor(w, &a);
 	counter_add(&w->count->refused, 1);
 	if (is_tls)
 		serve_alert(w, conn, alert_of(status));
@@ -121,7 +121,7 @@ book_no_tls(struct worker *w, const struct conn *conn, const char *why)
 		.reason = why,
 	};
 
-	account_visitor(&a);
+	account_visitor(w, &a);
 	counter_add(&w->count->refused, 1);
 }
 
@@ -147,11 +147,13 @@ serve_client_error(struct worker *w, struct conn *conn, const char *tunnel,
 	struct ltp_message m = {
 		.type = LTP_ERROR, .error = code, .text = text
 	};
+	static struct log_limit limit;
 	char peer[NET_TEXT_MAX], shown[SERVE_SHOWN_MAX], why[SERVE_WHY_MAX];
 	size_t len;
 	char *frame = ltp_format(&m, &len);
 
-	log_info("client refused from=%s tunnel=%s error=%s end=\"%s\"",
+	log_limited(&limit, LOG_LEVEL_INFO,
+	    "client refused from=%s tunnel=%s error=%s end=\"%s\"",
 	    net_addr_text(&conn->peer, peer), show_name(shown, tunnel), code,
 	    log_escape(why, sizeof(why), text, strlen(text)));
 	drain_start(w->drains, &conn->stream, frame, frame == NULL ? 0 : len);
@@ -167,9 +169,11 @@ serve_bad_client(struct worker *w, struct conn *conn, const char *why)
 void
 serve_unknown(struct worker *w, struct conn *conn, const char *why)
 {
+	static struct log_limit limit;
 	char peer[NET_TEXT_MAX];
 
-	log_info("connection refused from=%s end=\"%s\"",
+	log_limited(&limit, LOG_LEVEL_INFO,
+	    "connection refused from=%s end=\"%s\"",
 	    net_addr_text(&conn->peer, peer), why);
 	drain_start(w->drains, &conn->stream, NULL, 0);
 }
@@ -186,7 +190,7 @@ redirect(struct worker *w, struct conn *conn, const char *name)
 		.reason = "sent to the https URL",
 	};
 
-	account_visitor(&a);
+	account_visitor(w, &a);
 	counter_add(&w->count->refused, 1);
 	pages_to_https(w->pages, conn);
 }

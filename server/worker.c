@@ -24,6 +24,7 @@
 #include "server/handshake.h"
 #include "server/join.h"
 #include "server/listener.h"
+#include "server/logs.h"
 #include "server/node.h"
 #include "server/pages.h"
 #include "server/park.h"
@@ -205,6 +206,10 @@ message(void *arg, const struct channel_msg *msg, int fd)
 	case CHANNEL_CERTS:
 		(void)take_certs(w, fd);
 		break;
+	case CHANNEL_LOG:
+		logs_take(w->config, (enum log_stream)msg->id, fd);
+		fd = -1;
+		break;
 	case CHANNEL_CLAIMED:
 		claimed(w, msg, &fd);
 		break;
@@ -249,7 +254,6 @@ start_up(struct worker *w, const struct worker_start *start)
 	static const struct listener_ops listener_ops = { accepted, has_room };
 	size_t pipes =
 	    WORKER_PIPES_BYTES / WORKER_PIPE_SIZE / w->config->workers;
-
 	char why[SANDBOX_WHY_MAX];
 
 	if (registry_read_only(w->registry) == -1)
@@ -323,6 +327,7 @@ tear_down(struct worker *w)
 	tls_context_free(w->tls);
 	event_base_free(w->base);
 	inbox_free(w->inbox);
+	log_count(NULL, NULL);
 	counters_free(w->counters);
 	registry_free(w->registry);
 }
@@ -342,11 +347,13 @@ worker_run(const struct worker_start *start)
 	};
 
 	log_role("worker %u", start->slot + 1);
+	log_count(&w.count->log_dropped, &w.count->log_left_out);
 	title_set("ltserver: worker %u", start->slot + 1);
 	/* Ctrl-C reaches the whole process group; the master decides. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	log_fatal_status(WORKER_CANNOT_START);
 	start_up(&w, start);

@@ -10,6 +10,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +77,7 @@ END_TEST
 
 START_TEST(line)
 {
-	log_open("ltserver", LOG_TO_STDERR, LOG_LEVEL_INFO);
+	log_open("ltserver", LOG_LEVEL_INFO);
 	log_role("%s", "");
 	log_info("a %d", 5);
 	matches(packet(), TIME "ltserver\\[[0-9]+\\] info: a 5\n$");
@@ -91,7 +92,7 @@ END_TEST
 
 START_TEST(levels)
 {
-	log_open("ltserver", LOG_TO_STDERR, LOG_LEVEL_WARN);
+	log_open("ltserver", LOG_LEVEL_WARN);
 	ck_assert(log_enabled(LOG_LEVEL_ERROR));
 	ck_assert(log_enabled(LOG_LEVEL_WARN));
 	ck_assert(!log_enabled(LOG_LEVEL_INFO));
@@ -99,7 +100,7 @@ START_TEST(levels)
 	ck_assert_str_eq(packet(), "");
 	log_warn("shown");
 	ck_assert_str_ne(packet(), "");
-	log_open("ltserver", LOG_TO_STDERR, LOG_LEVEL_DEBUG);
+	log_open("ltserver", LOG_LEVEL_DEBUG);
 	log_debug("shown");
 	matches(packet(), "debug: shown\n$");
 }
@@ -110,7 +111,7 @@ START_TEST(long_line)
 	static char text[3000];
 	const char *line;
 
-	log_open("ltserver", LOG_TO_STDERR, LOG_LEVEL_INFO);
+	log_open("ltserver", LOG_LEVEL_INFO);
 	memset(text, 'a', sizeof(text) - 1);
 	log_info("%s", text);
 	line = packet();
@@ -126,7 +127,7 @@ START_TEST(longest_line)
 	static char text[1024];
 	size_t prefix;
 
-	log_open("ltserver", LOG_TO_STDERR, LOG_LEVEL_INFO);
+	log_open("ltserver", LOG_LEVEL_INFO);
 	log_info("%s", "");
 	prefix = strlen(packet()) - 1;
 	memset(text, 'a', 1023 - prefix);
@@ -140,7 +141,7 @@ END_TEST
 
 START_TEST(keeps_errno)
 {
-	log_open("ltserver", LOG_TO_STDERR, LOG_LEVEL_INFO);
+	log_open("ltserver", LOG_LEVEL_INFO);
 	errno = ENOENT;
 	log_error("open: %m");
 	ck_assert_int_eq(errno, ENOENT);
@@ -153,7 +154,7 @@ START_TEST(fatal_ends)
 	int status;
 	pid_t pid;
 
-	log_open("ltserver", LOG_TO_STDERR, LOG_LEVEL_INFO);
+	log_open("ltserver", LOG_LEVEL_INFO);
 	pid = fork();
 	if (pid == 0)
 		fatal("no %s", "way");
@@ -161,6 +162,101 @@ START_TEST(fatal_ends)
 	ck_assert(WIFEXITED(status));
 	ck_assert_int_eq(WEXITSTATUS(status), 1);
 	matches(packet(), "error: no way\n$");
+}
+END_TEST
+
+/* Lines that are left out are counted, and the next one says how many. */
+START_TEST(limited)
+{
+	_Atomic uint64_t dropped = 0, left_out = 0;
+	struct log_limit limit = { 0 };
+	int n = 0;
+
+	log_open("ltserver", LOG_LEVEL_INFO);
+	log_count(&dropped, &left_out);
+	for (int i = 0; i < 35; i++)
+		log_limited(&limit, LOG_LEVEL_INFO, "line %d", i);
+	while (packet()[0] != '\0')
+		n++;
+	ck_assert_int_eq(n, 10);
+	ck_assert_uint_eq(left_out, 25);
+	log_limited(&limit, LOG_LEVEL_DEBUG, "hidden");
+	limit.since_ms -= 1000;
+	log_limited(&limit, LOG_LEVEL_INFO, "next");
+	matches(packet(), "info: next left_out=25\n$");
+	log_limited(&limit, LOG_LEVEL_INFO, "next");
+	matches(packet(), "info: next\n$");
+	ck_assert_uint_eq(left_out, 25);
+	ck_assert_uint_eq(dropped, 0);
+	log_count(NULL, NULL);
+}
+END_TEST
+
+START_TEST(dropped_is_counted)
+{
+	_Atomic uint64_t dropped = 0, left_out = 0;
+
+	log_open("ltserver", LOG_LEVEL_INFO);
+	log_count(&dropped, &left_out);
+	log_redirect(
+	    LOG_EVENTS, LOG_TO_FILE, open("/dev/full", O_WRONLY), NULL);
+	log_info("lost");
+	log_info("lost");
+	ck_assert_uint_eq(dropped, 2);
+	log_redirect(LOG_EVENTS, LOG_TO_STDERR, -1, NULL);
+	log_info("here");
+	matches(packet(), "here\n$");
+	ck_assert_uint_eq(dropped, 2);
+	log_count(NULL, NULL);
+}
+END_TEST
+
+START_TEST(access_of_its_own)
+{
+	int pair[2];
+	char text[64] = "";
+
+	log_open("ltserver", LOG_LEVEL_ERROR);
+	ck_assert_int_eq(log_target(LOG_ACCESS), LOG_TO_EVENTS);
+	ck_assert_int_eq(log_fd(LOG_ACCESS), -1);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	log_redirect(LOG_ACCESS, LOG_TO_FILE, pair[1], NULL);
+	ck_assert_int_eq(log_target(LOG_ACCESS), LOG_TO_FILE);
+	ck_assert_int_eq(log_fd(LOG_ACCESS), pair[1]);
+	log_access("a line\n", 7);
+	ck_assert_int_eq(read(pair[0], text, sizeof(text)), 7);
+	ck_assert_str_eq(text, "a line\n");
+	ck_assert_str_eq(packet(), "");
+	log_redirect(LOG_ACCESS, LOG_TO_EVENTS, -1, NULL);
+	close(pair[0]);
+}
+END_TEST
+
+/* As syslog(3) does it: facility daemon and the level in front. */
+START_TEST(syslog_form)
+{
+	int pair[2];
+	char text[256] = "";
+
+	log_open("ltserver", LOG_LEVEL_INFO);
+	log_role("worker 2");
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+	log_redirect(LOG_EVENTS, LOG_TO_SYSLOG, pair[1], NULL);
+	log_warn("a text");
+	ck_assert_int_gt(read(pair[0], text, sizeof(text) - 1), 0);
+	matches(text, "^<28>[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} "
+		      "ltserver\\[[0-9]+\\]: worker 2: a text$");
+	log_redirect(LOG_EVENTS, LOG_TO_STDERR, -1, NULL);
+	close(pair[0]);
+}
+END_TEST
+
+START_TEST(time_text)
+{
+	char out[LOG_TIME_MAX];
+
+	ck_assert_ptr_eq(log_time(out), out);
+	matches(out, "^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\\.[0-9]{3}Z$");
 }
 END_TEST
 
@@ -231,6 +327,11 @@ main(void)
 	tcase_add_test(tc, longest_line);
 	tcase_add_test(tc, keeps_errno);
 	tcase_add_test(tc, fatal_ends);
+	tcase_add_test(tc, limited);
+	tcase_add_test(tc, dropped_is_counted);
+	tcase_add_test(tc, access_of_its_own);
+	tcase_add_test(tc, syslog_form);
+	tcase_add_test(tc, time_text);
 	tcase_add_test(tc, escape);
 	tcase_add_test(tc, escape_cut);
 	tcase_add_test(tc, memory);

@@ -14,6 +14,10 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "server/worker.h"
+
+static struct config config = { .access_log_format = "text" };
+static struct worker worker = { .config = &config };
 
 /* What is logged for *a, from "visitor" on; milliseconds become "N". */
 static const char *
@@ -26,7 +30,7 @@ line_of(const struct account *a)
 	ssize_t n;
 
 	dup2(fd, STDERR_FILENO);
-	account_visitor(a);
+	account_visitor(&worker, a);
 	dup2(saved, STDERR_FILENO);
 	n = pread(fd, line, sizeof(line) - 1, 0);
 	line[n < 0 ? 0 : n] = '\0';
@@ -117,9 +121,9 @@ START_TEST(level)
 {
 	struct account a = { .reason = "finished" };
 
-	log_open("check", LOG_TO_STDERR, LOG_LEVEL_WARN);
+	log_open("check", LOG_LEVEL_WARN);
 	ck_assert_str_eq(line_of(&a), "");
-	log_open("check", LOG_TO_STDERR, LOG_LEVEL_INFO);
+	log_open("check", LOG_LEVEL_INFO);
 	ck_assert_str_ne(line_of(&a), "");
 }
 END_TEST

@@ -301,13 +301,37 @@ START_TEST(texts)
 }
 END_TEST
 
+START_TEST(logs)
+{
+	char why[256];
+
+	good("log", "syslog");
+	good("log", "syslog:/run/log");
+	good("log", "/var/log/x");
+	good("access-log", "off");
+	good("access-log", "/var/log/y");
+	good("access-log-format", "json");
+	bad("log", "syslo", "log", "syslo", "stderr", "syslog", NULL);
+	bad("log", "syslog:", "log", NULL);
+	bad("log", "off", "log", NULL);
+	bad("access-log", "syslog", "access-log", "off", NULL);
+	bad("access-log-format", "xml", "access-log-format", "json", NULL);
+	good("log", "stderr");
+	ck_assert_int_eq(config_finish(config, why, sizeof(why)), -1);
+	ck_assert_ptr_nonnull(strstr(why, "-f"));
+	config->foreground = true;
+	finish();
+}
+END_TEST
+
 START_TEST(where_the_pid_goes)
 {
 	config->foreground = true;
 	finish();
 	ck_assert_str_eq(config->pid_file, "none");
 	free(config->pid_file);
-	config->pid_file = NULL;
+	free(config->log);
+	config->pid_file = config->log = NULL;
 	config->foreground = false;
 	finish();
 	ck_assert_str_eq(config->pid_file,
@@ -341,7 +365,7 @@ START_TEST(far_key)
 	ck_assert(proposes("wrkers"));
 	ck_assert(proposes("max_tunel"));
 	ck_assert(proposes("poolidlemax"));
-	ck_assert(!proposes("foo"));
+	ck_assert(!proposes("xyz"));
 	ck_assert(!proposes("include"));
 	ck_assert(!proposes("proxy-protocol"));
 }
@@ -960,6 +984,7 @@ main(void)
 	tcase_add_test(tcase, node_api);
 	tcase_add_test(tcase, listeners);
 	tcase_add_test(tcase, texts);
+	tcase_add_test(tcase, logs);
 	tcase_add_test(tcase, where_the_pid_goes);
 	tcase_add_test(tcase, unknown_key);
 	tcase_add_test(tcase, far_key);
