@@ -37,7 +37,7 @@ SAN ?=
 COMMON := cidr clock drain fdpass flow follow hello http limit log \
 	log_sink login ltp net object page pipe proxyproto relay stdfds stream \
 	tls tls_context watch
-SERVER := account api arrival certs channel claim classify config \
+SERVER := account api arrival bound certs channel claim classify config \
 	config_file config_listen config_text conn control counters deadline \
 	door forwarded gate handover handshake inbox join keyring listener logs \
 	master names nearest node pages pairs park peers pidfile pool ports \

@@ -14,6 +14,7 @@
 #include "common/limit.h"
 #include "common/log.h"
 #include "common/tls.h"
+#include "server/bound.h"
 #include "server/channel.h"
 #include "server/claim.h"
 #include "server/config.h"
@@ -21,7 +22,6 @@
 #include "server/inbox.h"
 #include "server/keyring.h"
 #include "server/logs.h"
-#include "server/ports.h"
 #include "server/public.h"
 #include "server/registry.h"
 #include "server/sandbox.h"
@@ -29,10 +29,8 @@
 #include "server/title.h"
 #include "server/worker.h"
 
-#define MASTER_BACKLOG	    4096
-#define MASTER_RESERVE	    128 /* descriptors that node ports leave */
-#define MASTER_GENERATIONS  3	/* of workers that there can be at once */
-#define WORKER_CANNOT_START 2	/* a worker that cannot start with this setup */
+#define MASTER_GENERATIONS  3 /* of workers that there can be at once */
+#define WORKER_CANNOT_START 2 /* a worker that cannot start with this setup */
 #define MASTER_QUICK_MS	    1000  /* died so soon: wait before the next */
 #define MASTER_STEADY_MS    10000 /* alive so long: forget earlier deaths */
 #define MASTER_DELAY_MAX_S  30
@@ -65,16 +63,13 @@ struct master {
 	struct event_base *base;
 	struct event *signals[SIG_N];
 	struct event *drain_limit;
-	int listen_fds[CONFIG_LISTEN_MAX];
-	size_t listen_n;
+	struct bound *bound;
 	struct public *public;
 	struct keyring *keyring;
 	struct registry *registry;
 	struct counters *counters;
 	struct inbox *inbox;
 	struct claim_book *claims;
-	struct ports *node_ports;
-	struct ports *tcp_ports;
 	size_t picked; /* the worker that got the last orphan */
 	struct place_row *workers;
 	size_t workers_n; /* slots */
@@ -113,46 +108,15 @@ close_port(void *arg, bool is_tcp, int fd, uint16_t port)
 {
 	struct master *m = arg;
 
-	close(fd);
-	ports_release(is_tcp ? m->tcp_ports : m->node_ports, port, clock_ms());
+	bound_port_close(m->bound, is_tcp, fd, port);
 }
 
-/* True if another descriptor leaves enough of them for what the master must
- * always be able to do: fork a worker. */
-static bool
-may_keep(int fd)
-{
-	return (size_t)fd + MASTER_RESERVE < limit_fds();
-}
-
-/* A port of its own for a tunnel, on the address of the listener by which its
- * client came: who cannot reach the one cannot reach the other. */
 static int
 open_port(void *arg, bool is_tcp, uint16_t listener, uint16_t *port)
 {
 	struct master *m = arg;
-	struct ports *ports = is_tcp ? m->tcp_ports : m->node_ports;
-	struct net_addr addr;
-	int fd = -1;
 
-	if (listener >= m->listen_n)
-		errno = EINVAL;
-	else if (net_local(m->listen_fds[listener], &addr) == -1)
-		fd = -1;
-	else if (*port != 0)
-		fd = ports_listen_at(ports, &addr, clock_ms(), *port);
-	else
-		fd = ports_listen(ports, &addr, clock_ms(), port);
-	if (fd != -1 && !may_keep(fd)) {
-		close_port(m, is_tcp, fd, *port);
-		fd = -1;
-		errno = EMFILE;
-	}
-	/* That no port is free the worker logs, once a client. */
-	if (fd == -1 && errno != EADDRNOTAVAIL && errno != EADDRINUSE &&
-	    errno != ERANGE)
-		log_error("cannot open a port: %s", strerror(errno));
-	return fd;
+	return bound_port_open(m->bound, is_tcp, listener, port);
 }
 
 /* The next worker in turn that is ready. */
@@ -264,14 +228,13 @@ be_worker(struct place_row *p, int channel_fd, const sigset_t *mask)
 		.registry = m->registry,
 		.counters = m->counters,
 		.inbox = m->inbox,
-		.listen_fds = m->listen_fds,
 		.public = m->public,
-		.listen_n = m->listen_n,
 		.slot = p->slot,
 		.channel_fd = channel_fd,
 		.sandbox = &m->sandbox,
 	};
 
+	start.listen_fds = bound_listeners(m->bound, &start.listen_n);
 	service_forget(m->service);
 	forget(m);
 	sigprocmask(SIG_SETMASK, mask, NULL);
@@ -426,14 +389,6 @@ chld_cb(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-close_listeners(struct master *m)
-{
-	for (size_t i = 0; i < m->listen_n; i++)
-		close(m->listen_fds[i]);
-	m->listen_n = 0;
-}
-
-static void
 term_cb(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct channel_msg drain = { .type = CHANNEL_DRAIN };
@@ -450,7 +405,7 @@ term_cb(evutil_socket_t fd, short what, void *arg)
 	log_info("draining: asked to stop");
 	m->stopping = true;
 	service_stopping();
-	close_listeners(m);
+	bound_close(m->bound);
 	send_all(m, &drain);
 	evtimer_add(m->drain_limit, &limit);
 	if (!any_left(m))
@@ -502,25 +457,6 @@ usr1_cb(evutil_socket_t fd, short what, void *arg)
 	reopen_logs(arg);
 }
 
-/* Binds one listener; false if it was only tried for. */
-static bool
-bind_one(struct master *m, const struct config_listen *l)
-{
-	char text[NET_TEXT_MAX];
-	struct net_addr addr;
-	int fd = net_listen(&l->addr, MASTER_BACKLOG);
-
-	if (fd == -1 && l->is_default && m->listen_n > 0)
-		return false;
-	if (fd == -1 || net_local(fd, &addr) == -1)
-		fatal("cannot listen on %s: %s", net_addr_text(&l->addr, text),
-		    strerror(errno));
-	public_add(m->public, l, net_addr_port(&addr));
-	m->listen_fds[m->listen_n++] = fd;
-	log_info("listening on %s", net_addr_text(&addr, text));
-	return true;
-}
-
 static void
 add_signal(struct master *m, int which, int number, event_callback_fn fn)
 {
@@ -528,24 +464,6 @@ add_signal(struct master *m, int which, int number, event_callback_fn fn)
 	if (m->signals[which] == NULL ||
 	    event_add(m->signals[which], NULL) == -1)
 		fatal("cannot wait for signals");
-}
-
-/* Whom the workers are to run as. */
-static void
-find_user(struct master *m)
-{
-	char why[SANDBOX_WHY_MAX];
-
-	if (sandbox_find(&m->sandbox, m->config, why) == -1)
-		fatal("%s", why);
-	if (!m->sandbox.changes_user && geteuid() == 0)
-		log_warn("workers run as root");
-	else if (m->sandbox.changes_user)
-		log_info("workers run as user %s", m->config->user);
-	else if (m->config->user != NULL)
-		log_warn("workers run as whoever started them: only root can "
-			 "make them user %s",
-		    m->config->user);
 }
 
 struct master *
@@ -560,15 +478,12 @@ master_new(const struct config *config, struct service *service)
 	limit_raise_fds();
 	m->config = config;
 	m->service = service;
-	find_user(m);
+	sandbox_find(&m->sandbox, config);
 	m->keyring = keyring_new(config, why);
 	if (m->keyring == NULL)
 		fatal("%s", why);
 	m->public = public_new(config);
-	m->node_ports = ports_new(config->node_ports, PORTS_REST_MS);
-	m->tcp_ports = ports_new(config->tcp_ports, PORTS_REST_MS);
-	for (size_t i = 0; i < config->listen_n; i++)
-		bind_one(m, &config->listen[i]);
+	m->bound = bound_new(config, m->public);
 	m->workers_n = (size_t)config->max_workers * MASTER_GENERATIONS;
 	m->workers = log_must_alloc(m->workers_n, sizeof(*m->workers));
 	m->registry = registry_new(config->max_tunnels);
@@ -632,10 +547,9 @@ master_run(struct master *m)
 	start(m);
 	event_base_dispatch(m->base);
 	code = m->exit_code;
-	close_listeners(m);
+	bound_close(m->bound);
 	forget(m);
-	ports_free(m->node_ports);
-	ports_free(m->tcp_ports);
+	bound_free(m->bound);
 	inbox_free(m->inbox);
 	log_count(NULL, NULL);
 	counters_free(m->counters);

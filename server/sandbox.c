@@ -26,34 +26,33 @@ sandbox_preset(struct config *c)
 	    getpwnam(SANDBOX_USER) != NULL ? SANDBOX_USER : SANDBOX_ELSE);
 }
 
-int
-sandbox_find(
-    struct sandbox *s, const struct config *c, char why[SANDBOX_WHY_MAX])
+void
+sandbox_find(struct sandbox *s, const struct config *c)
 {
 	const struct passwd *user;
 	const struct group *group;
 
 	memset(s, 0, sizeof(*s));
-	if (geteuid() != 0 || c->user == NULL)
-		return 0;
-	if ((user = getpwnam(c->user)) == NULL) {
-		snprintf(why, SANDBOX_WHY_MAX,
-		    "user: there is no user \"%s\" on this machine", c->user);
-		return -1;
+	if (c->user == NULL)
+		return;
+	if (geteuid() != 0) {
+		log_warn("workers run as whoever started them: only root can "
+			 "make them user %s",
+		    c->user);
+		return;
 	}
+	if ((user = getpwnam(c->user)) == NULL)
+		fatal("user: there is no user \"%s\" on this machine", c->user);
 	s->uid = user->pw_uid;
 	s->gid = user->pw_gid;
 	s->changes_user = s->uid != 0;
+	log_info("workers run as user %s", c->user);
 	if (c->group == NULL)
-		return 0;
-	if ((group = getgrnam(c->group)) == NULL) {
-		snprintf(why, SANDBOX_WHY_MAX,
-		    "group: there is no group \"%s\" on this machine",
+		return;
+	if ((group = getgrnam(c->group)) == NULL)
+		fatal("group: there is no group \"%s\" on this machine",
 		    c->group);
-		return -1;
-	}
 	s->gid = group->gr_gid;
-	return 0;
 }
 
 static int

@@ -27,10 +27,9 @@ struct sandbox {
  * "localtunnel", or "nobody" where there is no such user. */
 void sandbox_preset(struct config *);
 
-/* Looks up user and group. -1 with a sentence in `why` if there are none of
- * these names. */
-int sandbox_find(
-    struct sandbox *, const struct config *, char why[SANDBOX_WHY_MAX]);
+/* Looks up user and group, and says on the log whom workers run as. fatal() if
+ * there are none of these names. */
+void sandbox_find(struct sandbox *, const struct config *);
 
 /* Gives it all up, for good. -1 with `why`. */
 int sandbox_enter(const struct sandbox *, char why[SANDBOX_WHY_MAX]);

@@ -198,11 +198,16 @@ def under_sanitizer():
     return os.path.basename(BUILD) != "build"
 
 
+def root_workers():
+    """Options of ltserver. Tests look into workers, at descriptors and limits,
+    and sanitizers do for leaks; in many containers not even root may do that
+    to a process that has changed its user."""
+    return ["-o", "user=root"] if os.getuid() == 0 else []
+
+
 def sanitized_as():
-    """Arguments of ltserver: a sanitizer looks for leaks by ptrace(2), which
-    a process that has changed its user does not allow."""
-    return ["-o", "user=root"] if under_sanitizer() and os.getuid() == 0 \
-        else []
+    """The same, for those who only serve: under a sanitizer alone."""
+    return root_workers() if under_sanitizer() else []
 
 
 # Workers whose master was killed come to us, so that we can end them.
@@ -315,7 +320,7 @@ class Server(Program):
         self.domain = domain
         self.config = self.base + "/ltserver.conf"
         self.configure(config)
-        self.args = ["-f", "-c", self.config, "-d", domain, *sanitized_as()]
+        self.args = ["-f", "-c", self.config, "-d", domain, *root_workers()]
         if workers:
             self.args += ["-w", str(workers)]
         for key, value in (options or {}).items():
