@@ -37,17 +37,19 @@ SAN ?=
 COMMON := cidr clock drain fdpass flow follow hello http limit log \
 	log_sink login ltp net object page pipe proxyproto relay stdfds stream \
 	tls tls_context watch
-SERVER := account api arrival bound certs channel claim classify config \
-	config_file config_listen config_text conn control counters deadline \
-	door forwarded gate handover handshake inbox join keyring listener logs \
-	master names nearest node pages pairs park peers pidfile pool ports \
-	public queue recent registry registry_check room route sandbox serve \
-	service session table title visitor worker
+SERVER := account api arrival bound certs channel claim classify command \
+	config config_file config_listen config_show config_text conn control \
+	counters ctl deadline door forwarded gate handover handshake inbox join \
+	keyring listener logs master names nearest node pages pairs park peers \
+	pidfile places pool ports public queue recent registry registry_check \
+	report room route rundir sandbox serve service session table title \
+	visitor worker
 CLIENT := backoff config control dial discover display gate identity \
 	local options pool proxy request resolve seats secrets session target \
 	trust tunnel url
+CTL := ask main show
 
-MAN := ltserver.8 ltserver.conf.5 ltclient.1 ltp.7
+MAN := ltserver.8 ltserver.conf.5 ltclient.1 ltctl.8 ltp.7
 
 # --- tests -----------------------------------------------------------------
 
@@ -133,17 +135,21 @@ endif
 
 # --- the programs ----------------------------------------------------------
 
-all: $(O)/ltserver $(O)/ltclient ## build the programs (the default)
+all: $(O)/ltserver $(O)/ltclient $(O)/ltctl ## build the programs (the default)
 
 COMMON_OBJS := $(COMMON:%=$(O)/common/%.o) $(LLHTTP_OBJS)
 SERVER_OBJS := $(SERVER:%=$(O)/server/%.o)
 CLIENT_OBJS := $(CLIENT:%=$(O)/client/%.o)
+CTL_OBJS    := $(CTL:%=$(O)/ctl/%.o)
 
 $(O)/ltserver: $(O)/server/main.o $(O)/server.a $(O)/common.a
 	$(call say,LINK)$(LINK) -o $@ $^ $(call libs,$(PKGS_SERVER)) $(LIBS)
 
 $(O)/ltclient: $(O)/client/main.o $(O)/client.a $(O)/common.a
 	$(call say,LINK)$(LINK) -o $@ $^ $(call libs,$(PKGS_CLIENT)) $(LIBS)
+
+$(O)/ltctl: $(CTL_OBJS) $(O)/common.a
+	$(call say,LINK)$(LINK) -o $@ $^ $(call libs,jansson) $(LIBS)
 
 $(O)/common.a: $(COMMON_OBJS)
 $(O)/server.a: $(SERVER_OBJS)
@@ -240,7 +246,7 @@ fuzz-run: $(FUZZ:%=$(O)/tests/fuzz/fuzz_%)
 # For tests/lint.sh.
 sources:
 	@echo $(COMMON:%=common/%.c) $(SERVER:%=server/%.c) server/main.c \
-	    $(CLIENT:%=client/%.c) client/main.c
+	    $(CLIENT:%=client/%.c) client/main.c $(CTL:%=ctl/%.c)
 flags:
 	@echo '$(subst ','\'',-std=gnu11 $(LT_CPPFLAGS))'
 
@@ -269,7 +275,7 @@ install: all ## programs, manuals, ltserver.conf unless there is one
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) \
 	    $(DESTDIR)$(SYSCONFDIR)/localtunnel
 	$(INSTALL) -m 755 $(O)/ltclient $(DESTDIR)$(BINDIR)/
-	$(INSTALL) -m 755 $(O)/ltserver $(DESTDIR)$(SBINDIR)/
+	$(INSTALL) -m 755 $(O)/ltserver $(O)/ltctl $(DESTDIR)$(SBINDIR)/
 	set -e; for m in $(MAN); do d=$(DESTDIR)$(MANDIR)/man$${m##*.}; \
 	    $(INSTALL) -d $$d; $(INSTALL) -m 644 man/$$m $$d/; done
 	test -e $(DESTDIR)$(SYSCONFDIR)/localtunnel/ltserver.conf || \

@@ -18,6 +18,7 @@
  *                             <-       GONE, to every worker, when it is free
  *        EMPTY                ->       remember it
  *                             <-       ADOPT, when another worker has died
+ *                             <-       CLOSE, when the operator says so
  *                             <-       LOG, when one was opened again
  *                             <-       DRAIN
  */
@@ -45,6 +46,7 @@ enum channel_type {
 	CHANNEL_GONE,	   /* master: this tunnel is no more */
 	CHANNEL_DRAIN,	   /* master: accept nothing new, let joins end */
 	CHANNEL_CERTS,	   /* master: with the memfd of certs.h */
+	CHANNEL_CLOSE,	   /* master: the operator ends this session */
 	CHANNEL_LOG,	   /* master: a log was opened again; id says which, of
 			      enum log_stream */
 };
@@ -112,7 +114,7 @@ struct channel_msg {
 			struct registry_ref session;
 			bool is_empty;
 		} empty;
-		struct registry_ref session; /* TAKEN */
+		struct registry_ref session; /* TAKEN, CLOSE */
 		struct registry_ref tunnel;  /* UP, GONE */
 	};
 };

@@ -518,3 +518,26 @@ claim_worker_ready(struct claim_book *b, uint32_t worker)
 			adopt(b, &session, worker);
 	}
 }
+
+bool
+claim_close(struct claim_book *b, const char *name)
+{
+	struct channel_msg msg = { .type = CHANNEL_CLOSE };
+	const struct registry_seat *seat;
+	struct registry_tunnel tunnel;
+
+	if (!registry_find(b->registry, name, &tunnel) ||
+	    !registry_remove(b->registry, tunnel.ref))
+		return false;
+	/* Who waits for it must find it gone when the owners let them go. */
+	for (seat = tunnel.seats; seat < tunnel.seats + tunnel.seats_n; seat++)
+		hold_end(b, seat->session);
+	tell_after(b, tunnel.ref);
+	for (seat = tunnel.seats; seat < tunnel.seats + tunnel.seats_n;
+	     seat++) {
+		msg.session = seat->session;
+		if (seat->worker != REGISTRY_NO_WORKER)
+			b->ops->send(b->arg, seat->worker, &msg, -1);
+	}
+	return true;
+}

@@ -87,4 +87,8 @@ void claim_worker_gone(struct claim_book *, uint32_t worker);
 /* A worker is ready: it gets the node sessions that found nobody. */
 void claim_worker_ready(struct claim_book *, uint32_t worker);
 
+/* The operator wants a tunnel gone: its owner ends the session, the name is
+ * free. False if there is none of that name. */
+bool claim_close(struct claim_book *, const char *name);
+
 #endif

@@ -116,6 +116,8 @@ const struct config_option config_options[] = {
 	{ "pid-file", CONFIG_PATH, NULL, 0, 0,
 	    "where the daemon leaves its process number, or none",
 	    FIELD(pid_file) },
+	{ "control-socket", CONFIG_PATH, NULL, 0, 0,
+	    "socket for ltctl, or none", FIELD(control_socket) },
 	{ "user", CONFIG_NAME, NULL, 0, 0,
 	    "whom workers run as if root starts them", FIELD(user) },
 	{ "group", CONFIG_NAME, NULL, 0, 0,

@@ -105,9 +105,10 @@ struct config {
 	char *log; /* never NULL after config_finish() */
 	char *access_log;
 	char *access_log_format;
-	char *pid_file; /* "none"; never NULL after config_finish() */
-	char *user;	/* of the workers, if root starts them; or NULL */
-	char *group;	/* the same; NULL: that user's */
+	char *pid_file;	      /* "none"; never NULL after config_finish() */
+	char *control_socket; /* the same */
+	char *user;	      /* of the workers, if root starts them; or NULL */
+	char *group;	      /* the same; NULL: that user's */
 
 	/* From the command line only. */
 	bool foreground;

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RUN_DIR	 "/run/localtunnel"
 #define SYSLOG	 "/dev/log"
 #define PATH_LEN 1023
 #define NAME_LEN 32
@@ -132,7 +131,9 @@ config_text_finish(struct config *c)
 {
 	bool is_service = !c->foreground && geteuid() == 0;
 
-	preset(&c->pid_file,
-	    is_service ? RUN_DIR "/ltserver.pid" : CONFIG_TEXT_NONE);
+	preset(
+	    &c->pid_file, is_service ? CONFIG_TEXT_PID_FILE : CONFIG_TEXT_NONE);
+	preset(&c->control_socket,
+	    is_service ? CONFIG_TEXT_SOCKET : CONFIG_TEXT_NONE);
 	preset(&c->log, c->foreground ? CONFIG_TEXT_STDERR : "syslog");
 }

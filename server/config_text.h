@@ -13,6 +13,10 @@
 
 #include "server/config.h"
 
+/* What a daemon of root has. */
+#define CONFIG_TEXT_PID_FILE "/run/localtunnel/ltserver.pid"
+#define CONFIG_TEXT_SOCKET   "/run/localtunnel/ltserver.sock"
+
 /* Words in place of a path. */
 #define CONFIG_TEXT_NONE   "none"
 #define CONFIG_TEXT_OFF	   "off"

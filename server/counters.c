@@ -118,6 +118,17 @@ counters_workers(const struct counters *c)
 	return c->workers_n;
 }
 
+uint64_t
+counters_sum(struct counters *c, size_t offset)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < c->workers_n; i++)
+		sum += counter_get(
+		    (const counter *)((const char *)&c->workers[i] + offset));
+	return sum;
+}
+
 void
 counters_worker_gone(struct counters *c, size_t slot)
 {

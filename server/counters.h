@@ -49,7 +49,8 @@ struct counters_master {
 };
 
 struct counters_session {
-	alignas(64) counter visitors;
+	alignas(64) counter started_ms; /* clock_ms(), in this worker */
+	counter visitors;
 	counter idle;
 	counter busy;
 	counter queued;
@@ -69,6 +70,11 @@ struct counters_session *counters_session(struct counters *, size_t slot);
 struct counters_master *counters_master(struct counters *);
 size_t counters_workers(const struct counters *);
 size_t counters_sessions(const struct counters *);
+
+/* The same counter or gauge of all workers, added up; where it is in a row. */
+#define COUNTERS_SUM(counters, field)                                          \
+	counters_sum((counters), offsetof(struct counters_worker, field))
+uint64_t counters_sum(struct counters *, size_t offset);
 
 /* The master, about a worker that is dead: its gauges become 0. */
 void counters_worker_gone(struct counters *, size_t slot);

@@ -414,24 +414,34 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 	return JOIN_STARTED;
 }
 
+/* One join goes on without its session. */
+static void
+leave(struct join *j)
+{
+	assert(j->session != NULL);
+	LIST_REMOVE(j, link);
+	j->session->joined--;
+	counter_add(&j->session->count->busy, -1);
+	j->session = NULL;
+}
+
 void
-join_leave_all(struct join_list *joins, bool end)
+join_leave_all(struct join_list *joins)
+{
+	while (!LIST_EMPTY(joins))
+		leave(LIST_FIRST(joins));
+}
+
+void
+join_end_all(struct join_list *joins, int status, const char *why)
 {
 	struct join *j;
 
 	while ((j = LIST_FIRST(joins)) != NULL) {
-		assert(j->session != NULL);
-		LIST_REMOVE(j, link);
-		j->session->joined--;
-		counter_add(&j->session->count->busy, -1);
-		j->session = NULL;
-		if (!end)
-			continue;
+		leave(j);
 		if (relay_bytes(j->relay, RELAY_B_TO_A) == 0)
-			close_with_page(
-			    j, 504, "the tunnel's client went silent");
+			close_with_page(j, status, why);
 		else
-			close_with_reset(
-			    j, &j->visitor, "the tunnel's client went silent");
+			close_with_reset(j, &j->visitor, why);
 	}
 }

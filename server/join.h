@@ -33,8 +33,11 @@ struct deadline_list *join_deadlines_new(struct worker *);
 enum join_result join_start(
     struct session *, struct conn *visitor, struct conn *proxy);
 
-/* Their session is gone; if `end` they end too: with a page (504) where
- * no byte of an answer has passed, with a reset elsewhere. */
-void join_leave_all(struct join_list *, bool end);
+/* Their session is gone: they go on without it. */
+void join_leave_all(struct join_list *);
+
+/* The same, but they end too: with a page of this status where no byte of an
+ * answer has passed, with a reset elsewhere. */
+void join_end_all(struct join_list *, int status, const char *why);
 
 #endif

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -19,9 +18,11 @@
 #include "server/claim.h"
 #include "server/config.h"
 #include "server/counters.h"
+#include "server/ctl.h"
 #include "server/inbox.h"
 #include "server/keyring.h"
 #include "server/logs.h"
+#include "server/places.h"
 #include "server/public.h"
 #include "server/registry.h"
 #include "server/sandbox.h"
@@ -29,36 +30,17 @@
 #include "server/title.h"
 #include "server/worker.h"
 
-#define MASTER_GENERATIONS  3 /* of workers that there can be at once */
-#define WORKER_CANNOT_START 2 /* a worker that cannot start with this setup */
-#define MASTER_QUICK_MS	    1000  /* died so soon: wait before the next */
-#define MASTER_STEADY_MS    10000 /* alive so long: forget earlier deaths */
-#define MASTER_DELAY_MAX_S  30
+#define MASTER_GENERATIONS 3 /* of workers that there can be at once */
 
-/* What a worker slot is at. */
-enum place {
-	PLACE_EMPTY,	/* no process, none wanted yet */
-	PLACE_STARTING, /* forked, not ready */
-	PLACE_READY,
-	PLACE_WAITING, /* dead; its timer is set */
-};
-
-struct place_row {
-	struct master *master;
-	enum place at;
-	pid_t pid;
-	uint32_t slot;
-	struct channel *channel;
-	struct event *timer; /* of the respawn */
-	uint64_t ready_ms;   /* when it became ready, 0: never yet */
-	unsigned delay_s;    /* before the next attempt */
-};
+_Static_assert(WORKER_CANNOT_START == PLACES_CANNOT_START, "the exit code");
+_Static_assert(REGISTRY_NO_WORKER == UINT32_MAX, "what places_pick() says");
 
 enum { SIG_TERM, SIG_INT, SIG_QUIT, SIG_CHLD, SIG_HUP, SIG_USR1, SIG_N };
 
 struct master {
 	const struct config *config;
 	struct service *service;
+	struct ctl *ctl;	/* NULL: no socket for it */
 	struct sandbox sandbox; /* for the workers */
 	struct event_base *base;
 	struct event *signals[SIG_N];
@@ -70,37 +52,27 @@ struct master {
 	struct counters *counters;
 	struct inbox *inbox;
 	struct claim_book *claims;
-	size_t picked; /* the worker that got the last orphan */
-	struct place_row *workers;
-	size_t workers_n; /* slots */
+	struct places *places; /* of the workers */
 	bool stopping;
-	bool was_ready; /* some worker has been ready */
-	bool was_cut;	/* stop_now() has killed the workers */
 	int exit_code;
 };
 
-static void spawn(struct place_row *);
+/* --- what the book of claims wants ---------------------------------------- */
 
 static void
 send_one(void *arg, uint32_t worker, const struct channel_msg *msg, int fd)
 {
 	struct master *m = arg;
 
-	if (worker < m->workers_n && m->workers[worker].channel != NULL)
-		channel_send(m->workers[worker].channel, msg, fd);
-}
-
-static void
-send_all_fd(struct master *m, const struct channel_msg *msg, int fd)
-{
-	for (uint32_t i = 0; i < m->workers_n; i++)
-		send_one(m, i, msg, fd);
+	places_send(m->places, worker, msg, fd);
 }
 
 static void
 send_all(void *arg, const struct channel_msg *msg)
 {
-	send_all_fd(arg, msg, -1);
+	struct master *m = arg;
+
+	places_send_all(m->places, msg, -1);
 }
 
 static void
@@ -119,202 +91,33 @@ open_port(void *arg, bool is_tcp, uint16_t listener, uint16_t *port)
 	return bound_port_open(m->bound, is_tcp, listener, port);
 }
 
-/* The next worker in turn that is ready. */
 static uint32_t
 pick_worker(void *arg)
 {
 	struct master *m = arg;
 
-	for (size_t i = 0; i < m->workers_n && !m->stopping; i++) {
-		m->picked = (m->picked + 1) % m->workers_n;
-		if (m->workers[m->picked].at == PLACE_READY)
-			return (uint32_t)m->picked;
-	}
-	return REGISTRY_NO_WORKER;
+	return places_pick(m->places);
 }
 
-/* The certificates, if there are any. */
+/* --- the end ---------------------------------------------------------------
+ */
+
+/* Accepts nothing new; what there is may end in its own time. */
 static void
-send_certs(struct place_row *p)
+drain(struct master *m)
 {
-	static const struct channel_msg msg = { .type = CHANNEL_CERTS };
-	int fd = keyring_fd(p->master->keyring);
+	static const struct channel_msg msg = { .type = CHANNEL_DRAIN };
+	struct timeval limit = { .tv_sec = m->config->drain + 1 };
 
-	if (fd != -1 && p->channel != NULL)
-		channel_send(p->channel, &msg, fd);
-}
-
-static void
-certs_changed(void *arg)
-{
-	struct master *m = arg;
-
-	for (size_t i = 0; i < m->workers_n; i++)
-		send_certs(&m->workers[i]);
-}
-
-static void
-worker_message(void *arg, const struct channel_msg *msg, int fd)
-{
-	struct place_row *p = arg;
-	struct master *m = p->master;
-
-	if (fd != -1)
-		close(fd);
-	switch (msg->type) {
-	case CHANNEL_READY:
-		p->at = PLACE_READY;
-		p->ready_ms = clock_ms();
-		m->was_ready = true;
-		service_ready(m->service);
-		log_info("worker %u is ready pid=%d", p->slot + 1, (int)p->pid);
-		claim_worker_ready(m->claims, p->slot);
+	if (m->stopping)
 		return;
-	case CHANNEL_EMPTY:
-		claim_empty(m->claims, p->slot, msg->empty.session,
-		    msg->empty.is_empty);
-		return;
-	case CHANNEL_CLAIM:
-		claim_answer(m->claims, p->slot, msg->id, &msg->claim);
-		return;
-	case CHANNEL_DOWN:
-		claim_down(
-		    m->claims, p->slot, msg->down.session, msg->down.cause);
-		return;
-	default:
-		log_error(
-		    "worker %u sent what only the master sends", p->slot + 1);
-		kill(p->pid, SIGKILL);
-	}
-}
-
-/* A worker that does not read, or sends nonsense, is replaced; of one that
- * has died SIGCHLD tells. */
-static void
-worker_closed(void *arg, const char *why)
-{
-	struct place_row *p = arg;
-
-	log_debug("channel of worker %u closed: %s", p->slot + 1, why);
-	channel_free(p->channel);
-	p->channel = NULL;
-	if (p->pid != 0 && !p->master->stopping)
-		kill(p->pid, SIGKILL);
-}
-
-/* Leaves everything of the master behind, in a child just forked. */
-static void
-forget(struct master *m)
-{
-	event_reinit(m->base);
-	for (int i = 0; i < SIG_N; i++)
-		event_free(m->signals[i]);
-	event_free(m->drain_limit);
-	keyring_free(m->keyring);
-	for (size_t i = 0; i < m->workers_n; i++) {
-		channel_free(m->workers[i].channel);
-		event_free(m->workers[i].timer);
-	}
-	claim_book_free(m->claims);
-	event_base_free(m->base);
-}
-
-static _Noreturn void
-be_worker(struct place_row *p, int channel_fd, const sigset_t *mask)
-{
-	struct master *m = p->master;
-	struct worker_start start = {
-		.config = m->config,
-		.registry = m->registry,
-		.counters = m->counters,
-		.inbox = m->inbox,
-		.public = m->public,
-		.slot = p->slot,
-		.channel_fd = channel_fd,
-		.sandbox = &m->sandbox,
-	};
-
-	start.listen_fds = bound_listeners(m->bound, &start.listen_n);
-	service_forget(m->service);
-	forget(m);
-	sigprocmask(SIG_SETMASK, mask, NULL);
-	exit(worker_run(&start));
-}
-
-/* Fills the place again after the delay that earlier quick deaths have
- * earned; another quick one makes it longer. */
-static void
-respawn(struct place_row *p, bool was_quick)
-{
-	struct timeval tv = { .tv_sec = p->delay_s };
-
-	p->at = PLACE_WAITING;
-	evtimer_add(p->timer, &tv);
-	if (!was_quick)
-		return;
-	p->delay_s = p->delay_s == 0 ? 1 : p->delay_s * 2;
-	if (p->delay_s > MASTER_DELAY_MAX_S)
-		p->delay_s = MASTER_DELAY_MAX_S;
-}
-
-/* Forks the worker of a slot. Signals are blocked meanwhile: a handler that
- * runs in the child would write into the master's pipe. */
-static void
-spawn(struct place_row *p)
-{
-	static const struct channel_ops ops = { worker_message, worker_closed };
-	sigset_t all, mask;
-	int fds[2];
-
-	if (channel_pair(fds) == -1) {
-		log_error(
-		    "cannot start worker %u: %s", p->slot + 1, strerror(errno));
-		respawn(p, true);
-		return;
-	}
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &mask);
-	p->pid = fork();
-	if (p->pid == 0) {
-		close(fds[0]);
-		be_worker(p, fds[1], &mask);
-	}
-	sigprocmask(SIG_SETMASK, &mask, NULL);
-	close(fds[1]);
-	p->ready_ms = 0;
-	if (p->pid == -1) {
-		log_error(
-		    "cannot fork worker %u: %s", p->slot + 1, strerror(errno));
-		p->pid = 0;
-		close(fds[0]);
-		respawn(p, true);
-		return;
-	}
-	p->at = PLACE_STARTING;
-	p->channel = channel_new(p->master->base, fds[0], &ops, p);
-	if (p->channel == NULL)
-		fatal("out of memory");
-	send_certs(p);
-}
-
-static void
-respawn_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct place_row *p = arg;
-
-	(void)fd;
-	(void)what;
-	if (!p->master->stopping)
-		spawn(p);
-}
-
-static bool
-any_left(const struct master *m)
-{
-	for (size_t i = 0; i < m->workers_n; i++)
-		if (m->workers[i].pid != 0)
-			return true;
-	return false;
+	log_info("draining: asked to stop");
+	m->stopping = true;
+	service_stopping();
+	bound_close(m->bound);
+	send_all(m, &msg);
+	evtimer_add(m->drain_limit, &limit);
+	places_stop(m->places, false);
 }
 
 static void
@@ -323,93 +126,153 @@ stop_now(struct master *m)
 	if (!m->stopping)
 		service_stopping();
 	m->stopping = true;
-	m->was_cut = true;
-	for (size_t i = 0; i < m->workers_n; i++)
-		if (m->workers[i].pid != 0)
-			kill(m->workers[i].pid, SIGKILL);
-	if (!any_left(m))
-		event_base_loopexit(m->base, NULL);
+	places_stop(m->places, true);
 }
 
-/* What a worker's death means: its sessions are lost, its place is filled
- * again, sooner or later. */
 static void
-bury(struct place_row *p, int status)
+all_gone(void *arg)
 {
-	struct master *m = p->master;
-	uint64_t now = clock_ms();
-	uint64_t lived_ms = p->ready_ms == 0 ? 0 : now - p->ready_ms;
+	struct master *m = arg;
 
-	if (WIFSIGNALED(status) && m->was_cut)
-		log_debug("worker %u killed pid=%d", p->slot + 1, (int)p->pid);
-	else if (WIFSIGNALED(status))
-		log_error("worker %u died pid=%d signal=%d", p->slot + 1,
-		    (int)p->pid, WTERMSIG(status));
-	else if (!m->stopping)
-		log_error("worker %u died pid=%d exit=%d", p->slot + 1,
-		    (int)p->pid, WEXITSTATUS(status));
-	channel_free(p->channel);
-	p->channel = NULL;
-	p->pid = 0;
-	p->at = PLACE_EMPTY;
-	counters_worker_gone(m->counters, p->slot);
-	claim_worker_gone(m->claims, p->slot);
-	if (m->stopping)
-		return;
-	if (!m->was_ready && WIFEXITED(status) &&
-	    WEXITSTATUS(status) == WORKER_CANNOT_START) {
-		log_error("worker %u cannot start: giving up", p->slot + 1);
-		m->exit_code = 1;
-		stop_now(m);
-		return;
-	}
-	counter_add(&counters_master(m->counters)->restarts, 1);
-	if (lived_ms >= MASTER_STEADY_MS)
-		p->delay_s = 0;
-	respawn(p, lived_ms < MASTER_QUICK_MS);
+	event_base_loopexit(m->base, NULL);
 }
+
+/* Leaves everything that has events behind, in a child just forked too. */
+static void
+forget(struct master *m)
+{
+	for (int i = 0; i < SIG_N; i++)
+		event_free(m->signals[i]);
+	event_free(m->drain_limit);
+	keyring_free(m->keyring);
+	places_free(m->places);
+	claim_book_free(m->claims);
+	ctl_forget(m->ctl);
+	event_base_free(m->base);
+}
+
+/* --- the workers -----------------------------------------------------------
+ */
+
+static void
+be_worker(void *arg, uint32_t slot, int channel_fd)
+{
+	struct master *m = arg;
+	struct worker_start start = {
+		.config = m->config,
+		.registry = m->registry,
+		.counters = m->counters,
+		.inbox = m->inbox,
+		.public = m->public,
+		.slot = slot,
+		.channel_fd = channel_fd,
+		.sandbox = &m->sandbox,
+	};
+
+	start.listen_fds = bound_listeners(m->bound, &start.listen_n);
+	service_forget(m->service);
+	forget(m);
+	exit(worker_run(&start));
+}
+
+/* The certificates, if there are any. */
+static void
+send_certs(void *arg, uint32_t slot)
+{
+	static const struct channel_msg msg = { .type = CHANNEL_CERTS };
+	struct master *m = arg;
+	int fd = keyring_fd(m->keyring);
+
+	if (fd != -1)
+		places_send(m->places, slot, &msg, fd);
+}
+
+static void
+certs_changed(void *arg)
+{
+	static const struct channel_msg msg = { .type = CHANNEL_CERTS };
+	struct master *m = arg;
+
+	if (keyring_fd(m->keyring) != -1)
+		places_send_all(m->places, &msg, keyring_fd(m->keyring));
+}
+
+static void
+worker_message(void *arg, uint32_t slot, const struct channel_msg *msg, int fd)
+{
+	struct master *m = arg;
+
+	if (fd != -1)
+		close(fd);
+	switch (msg->type) {
+	case CHANNEL_READY:
+		service_ready(m->service);
+		claim_worker_ready(m->claims, slot);
+		return;
+	case CHANNEL_EMPTY:
+		claim_empty(
+		    m->claims, slot, msg->empty.session, msg->empty.is_empty);
+		return;
+	case CHANNEL_CLAIM:
+		claim_answer(m->claims, slot, msg->id, &msg->claim);
+		return;
+	case CHANNEL_DOWN:
+		claim_down(m->claims, slot, msg->down.session, msg->down.cause);
+		return;
+	default:
+		log_error(
+		    "worker %u sent what only the master sends", slot + 1);
+		places_kill(m->places, slot);
+	}
+}
+
+/* Its sessions are lost. */
+static void
+worker_gone(void *arg, uint32_t slot)
+{
+	struct master *m = arg;
+
+	counters_worker_gone(m->counters, slot);
+	claim_worker_gone(m->claims, slot);
+	if (!m->stopping)
+		counter_add(&counters_master(m->counters)->restarts, 1);
+}
+
+static void
+cannot_start(void *arg)
+{
+	struct master *m = arg;
+
+	m->exit_code = 1;
+	stop_now(m);
+}
+
+/* --- signals ---------------------------------------------------------------
+ */
 
 static void
 chld_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct master *m = arg;
-	int status;
-	pid_t pid;
 
 	(void)fd;
 	(void)what;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (size_t i = 0; i < m->workers_n; i++)
-			if (m->workers[i].pid == pid) {
-				bury(&m->workers[i], status);
-				break;
-			}
-	if (m->stopping && !any_left(m))
-		event_base_loopexit(m->base, NULL);
+	places_reap(m->places);
 }
 
 static void
 term_cb(evutil_socket_t fd, short what, void *arg)
 {
-	static const struct channel_msg drain = { .type = CHANNEL_DRAIN };
 	struct master *m = arg;
-	struct timeval limit = { .tv_sec = m->config->drain + 1 };
 
 	(void)fd;
 	(void)what;
-	if (m->stopping) {
-		log_info("stopping at once: asked a second time");
-		stop_now(m);
+	if (!m->stopping) {
+		drain(m);
 		return;
 	}
-	log_info("draining: asked to stop");
-	m->stopping = true;
-	service_stopping();
-	bound_close(m->bound);
-	send_all(m, &drain);
-	evtimer_add(m->drain_limit, &limit);
-	if (!any_left(m))
-		event_base_loopexit(m->base, NULL);
+	log_info("stopping at once: asked a second time");
+	stop_now(m);
 }
 
 static void
@@ -445,7 +308,7 @@ reopen_logs(struct master *m)
 	for (int which = 0; which < LOG_STREAMS; which++) {
 		msg.id = (uint32_t)which;
 		if (log_fd(which) > STDERR_FILENO)
-			send_all_fd(m, &msg, log_fd(which));
+			places_send_all(m->places, &msg, log_fd(which));
 	}
 }
 
@@ -455,6 +318,67 @@ usr1_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	reopen_logs(arg);
+}
+
+/* --- the operator ----------------------------------------------------------
+ */
+
+/* What ltctl may have done; each is a signal too. */
+static void
+act(void *arg, enum command_kind kind)
+{
+	struct master *m = arg;
+
+	if (kind == COMMAND_RELOAD)
+		keyring_reload(m->keyring);
+	else if (kind == COMMAND_REOPEN)
+		reopen_logs(m);
+	else if (kind == COMMAND_DRAIN)
+		drain(m);
+	else if (kind == COMMAND_STOP)
+		stop_cb(SIGINT, EV_SIGNAL, m);
+}
+
+static bool
+close_tunnel(void *arg, const char *name)
+{
+	struct master *m = arg;
+
+	return claim_close(m->claims, name);
+}
+
+static bool
+show_worker(void *arg, size_t slot, struct places_worker *w)
+{
+	struct master *m = arg;
+
+	return places_look(m->places, slot, w);
+}
+
+static bool
+is_draining(void *arg)
+{
+	const struct master *m = arg;
+
+	return m->stopping;
+}
+
+static void
+start_ctl(struct master *m)
+{
+	static const struct ctl_ops ops = { act, close_tunnel };
+	struct report_source source = {
+		.config = m->config,
+		.registry = m->registry,
+		.counters = m->counters,
+		.started_ms = clock_ms(),
+		.worker = show_worker,
+		.is_draining = is_draining,
+		.arg = m,
+	};
+
+	if (m->ctl != NULL)
+		ctl_start(m->ctl, m->base, &ops, &source);
 }
 
 static void
@@ -471,6 +395,7 @@ master_new(const struct config *config, struct service *service)
 {
 	struct master *m = log_must_alloc(1, sizeof(*m));
 	char why[TLS_WHY_MAX];
+	size_t slots;
 
 	/* One that comes before there is an event loop is about settings that
 	 * are being read anyhow. */
@@ -484,14 +409,15 @@ master_new(const struct config *config, struct service *service)
 		fatal("%s", why);
 	m->public = public_new(config);
 	m->bound = bound_new(config, m->public);
-	m->workers_n = (size_t)config->max_workers * MASTER_GENERATIONS;
-	m->workers = log_must_alloc(m->workers_n, sizeof(*m->workers));
+	m->ctl = ctl_new(config);
+	slots = (size_t)config->max_workers * MASTER_GENERATIONS;
+	m->places = places_new(slots);
 	m->registry = registry_new(config->max_tunnels);
-	m->counters = counters_new(
-	    m->workers_n, (size_t)config->max_tunnels * REGISTRY_SHARE);
+	m->counters =
+	    counters_new(slots, (size_t)config->max_tunnels * REGISTRY_SHARE);
 	if (m->registry == NULL || m->counters == NULL)
 		fatal("cannot make the shared memory: %s", strerror(errno));
-	m->inbox = inbox_new(m->workers_n);
+	m->inbox = inbox_new(slots);
 	if (m->inbox == NULL)
 		fatal("cannot make the inboxes: %s", strerror(errno));
 	return m;
@@ -504,6 +430,8 @@ start(struct master *m)
 {
 	static const struct claim_ops ops = { send_one, send_all, open_port,
 		close_port, pick_worker };
+	static const struct places_ops places_ops = { be_worker, send_certs,
+		worker_message, worker_gone, cannot_start, all_gone };
 
 	m->base = event_base_new();
 	if (m->base == NULL)
@@ -520,19 +448,11 @@ start(struct master *m)
 	add_signal(m, SIG_USR1, SIGUSR1, usr1_cb);
 	service_start(m->service, m->base);
 	keyring_start(m->keyring, m->base, certs_changed, m);
+	start_ctl(m);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
-	for (size_t i = 0; i < m->workers_n; i++) {
-		struct place_row *p = &m->workers[i];
-
-		p->master = m;
-		p->slot = (uint32_t)i;
-		p->timer = evtimer_new(m->base, respawn_cb, p);
-		if (p->timer == NULL)
-			fatal("out of memory");
-	}
-	for (unsigned i = 0; i < m->config->workers; i++)
-		spawn(&m->workers[i]);
+	places_start(m->places, m->base, &places_ops, m);
+	places_fill(m->places, m->config->workers);
 }
 
 int
@@ -548,6 +468,8 @@ master_run(struct master *m)
 	event_base_dispatch(m->base);
 	code = m->exit_code;
 	bound_close(m->bound);
+	ctl_free(m->ctl);
+	m->ctl = NULL;
 	forget(m);
 	bound_free(m->bound);
 	inbox_free(m->inbox);
@@ -555,7 +477,6 @@ master_run(struct master *m)
 	counters_free(m->counters);
 	registry_free(m->registry);
 	public_free(m->public);
-	free(m->workers);
 	free(m);
 	log_info("ended");
 	return code;

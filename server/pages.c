@@ -329,20 +329,6 @@ put_backend(const struct pages *p, const struct conn *conn, bool html,
 		p->public, conn->listener, conn->stream.tls != NULL));
 }
 
-/* The same number of all workers, added up. */
-static uint64_t
-sum_of(const struct pages *p, size_t offset)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < counters_workers(p->counters); i++) {
-		const char *row = (char *)counters_worker(p->counters, i);
-
-		sum += counter_get((const counter *)(row + offset));
-	}
-	return sum;
-}
-
 static int
 add_metric(json_t *list, const char *name, uint64_t value)
 {
@@ -386,8 +372,8 @@ make_metrics(const struct pages *p)
 	int failed = add_metric(list, "tunnels", registry_count(p->registry));
 
 	for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
-		failed |= add_metric(
-		    list, metrics[i].name, sum_of(p, metrics[i].offset));
+		failed |= add_metric(list, metrics[i].name,
+		    counters_sum(p->counters, metrics[i].offset));
 	if (failed == 0)
 		return list;
 	json_decref(list);

@@ -13,26 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/rundir.h"
+
 #define TRIES 10 /* to lock what another one is just removing */
 
 struct pidfile {
 	int fd;
 	char path[];
 };
-
-/* Makes the directory that a path is in, if that is all that is missing. */
-static void
-make_directory(const char *path)
-{
-	char *dir = strdup(path);
-	char *slash = dir == NULL ? NULL : strrchr(dir, '/');
-
-	if (slash != NULL && slash != dir) {
-		*slash = '\0';
-		(void)mkdir(dir, 0755);
-	}
-	free(dir);
-}
 
 /* Whatever is there, this neither follows links nor waits. */
 static int
@@ -44,7 +32,7 @@ open_file(const char *path)
 
 	if (fd != -1 || errno != ENOENT)
 		return fd;
-	make_directory(path);
+	rundir_make(path);
 	return open(path, flags, 0644);
 }
 

@@ -137,6 +137,19 @@ registry_tunnel(const struct registry *r, struct registry_ref ref,
 }
 
 bool
+registry_tunnel_at(
+    const struct registry *r, size_t slot, struct registry_tunnel *tunnel)
+{
+	struct table_tunnel row;
+
+	if (!table_read_tunnel(&r->table, (uint32_t)slot, &row) ||
+	    row.tunnel.ref.generation == 0)
+		return false;
+	*tunnel = row.tunnel;
+	return true;
+}
+
+bool
 registry_session(const struct registry *r, struct registry_ref ref,
     struct registry_session *session)
 {

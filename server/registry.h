@@ -116,6 +116,8 @@ bool registry_find(
     const struct registry *, const char *name, struct registry_tunnel *);
 bool registry_tunnel(
     const struct registry *, struct registry_ref, struct registry_tunnel *);
+bool registry_tunnel_at(
+    const struct registry *, size_t slot, struct registry_tunnel *);
 bool registry_session(
     const struct registry *, struct registry_ref, struct registry_session *);
 bool registry_find_session(

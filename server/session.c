@@ -75,6 +75,7 @@ session_new(struct worker *w, const struct channel_claimed *c)
 	LIST_INIT(&s->joins);
 	s->count = counters_session(w->counters, s->ref.slot);
 	memset(s->count, 0, sizeof(*s->count));
+	counter_set(&s->count->started_ms, s->started_ms);
 	w->sessions->by_slot[s->ref.slot] = s;
 	counter_add(&w->count->sessions, 1);
 	return s;
@@ -86,7 +87,7 @@ tell_master(const struct session *s, enum session_end end)
 {
 	struct channel_msg msg = { .type = CHANNEL_DOWN };
 
-	if (end == SESSION_TAKEN)
+	if (end == SESSION_TAKEN || end == SESSION_CUT)
 		return;
 	msg.down.session = s->ref;
 	/* The client of a node session knows its port alone, which goes with
@@ -123,13 +124,18 @@ session_end(struct session *s, enum session_end end, const char *why)
 	 * this session must not be taken off the gauges of the next one. */
 	s->count = &w->ended;
 	tell_master(s, end);
-	if (end == SESSION_TAKEN)
-		control_close(s->control, "taken over");
+	if (end == SESSION_TAKEN || end == SESSION_CUT)
+		control_close(s->control, why);
 	else
 		control_free(s->control);
 	node_stop(s);
 	pool_trim(s, 0);
-	join_leave_all(&s->joins, end == SESSION_SILENT);
+	if (end == SESSION_SILENT)
+		join_end_all(&s->joins, 504, "the tunnel's client went silent");
+	else if (end == SESSION_CUT)
+		join_end_all(&s->joins, 502, "the tunnel was closed");
+	else
+		join_leave_all(&s->joins);
 	/* The registry may not know yet that the session has ended: those
 	 * who wait are parked, and word of the master wakes them. */
 	memcpy(name, s->name, sizeof(name));

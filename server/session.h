@@ -75,6 +75,7 @@ enum session_end {
 	SESSION_SILENT, /* heartbeats missed: joined connections end too */
 	SESSION_CLOSED, /* the client said goodbye: the name is free */
 	SESSION_TAKEN,	/* it has another owner, or another client, now */
+	SESSION_CUT,	/* the master wants it gone: joined connections end */
 };
 
 /* The sessions of a worker, by registry slot. Fatal without memory. */

@@ -221,6 +221,11 @@ message(void *arg, const struct channel_msg *msg, int fd)
 		if (s != NULL)
 			session_end(s, SESSION_TAKEN, "taken over");
 		break;
+	case CHANNEL_CLOSE:
+		s = session_find(w->sessions, msg->session);
+		if (s != NULL)
+			session_end(s, SESSION_CUT, "closed by the operator");
+		break;
 	case CHANNEL_UP:
 	case CHANNEL_GONE:
 		park_wake(w, msg->tunnel);

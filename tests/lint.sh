@@ -10,8 +10,8 @@ set -u
 shopt -s nullglob
 cd "$(dirname "$0")/.." || exit 1
 
-sources=(common/*.c server/*.c client/*.c)
-headers=(common/*.h server/*.h client/*.h)
+sources=(common/*.c server/*.c client/*.c ctl/*.c)
+headers=(common/*.h server/*.h client/*.h ctl/*.h)
 tests=(tests/*/*.[ch] bench/*.c)
 scripts=(tests/*.sh tests/integration/*.sh tools/deps tools/demo tools/dist
 	tools/pre-commit .ci/run)
@@ -70,9 +70,10 @@ licence() {
 
 includes() {
 	local c own
-	grep -rnE '#include "(server|client)/' common tests/common
-	grep -rnE '#include "client/' server tests/server
-	grep -rnE '#include "server/' client tests/client
+	grep -rnE '#include "(server|client|ctl)/' common tests/common
+	grep -rnE '#include "(client|ctl)/' server tests/server
+	grep -rnE '#include "(server|ctl)/' client tests/client
+	grep -rnE '#include "(server|client)/' ctl
 	grep -nE '#include "[^/"]+"' "${sources[@]}" "${headers[@]}"
 	for c in "${sources[@]}"; do
 		own=${c%.c}.h

@@ -29,7 +29,8 @@ def same(what, **sets):
 
 
 version = re.search(r"^VERSION = (\S+)", text("Makefile"), re.M).group(1)
-for program, page in ("ltserver", "ltserver.8"), ("ltclient", "ltclient.1"):
+for program, page in (("ltserver", "ltserver.8"), ("ltclient", "ltclient.1"),
+                      ("ltctl", "ltctl.8")):
     help_text, manual = said(program, "--help"), text("man", page)
     same(f"long options of {program}",
          help=set(re.findall(r"--([a-z][a-z-]+)", help_text)),
@@ -38,6 +39,15 @@ for program, page in ("ltserver", "ltserver.8"), ("ltclient", "ltclient.1"):
          help=set(re.findall(r"^ +-(\w)\b", help_text, re.M)),
          manual=set(re.findall(r"\bFl (\w)\b", manual)))
     assert said(program, "--version") == f"{program} {version}\n"
+
+same("commands of ltctl",
+     table=set(re.findall(r'^\t\{ "([a-z]+)", (?:NULL|"NAME"),',
+                          text("ctl", "main.c"), re.M)),
+     manual=set(re.findall(r"^\.It Cm ([a-z]+)", text("man", "ltctl.8"),
+                           re.M)))
+same("commands of the server", table=set(re.findall(
+    r'^\t\[COMMAND_[A-Z]+\] = "([a-z]+)"', text("server", "command.c"), re.M)),
+     ltctl=set(re.findall(r"^  ([a-z]+) ", said("ltctl", "--help"), re.M)))
 
 table = set(re.findall(r'^\t\{ "([a-z-]+)",\s+CONFIG_',
                        text("server", "config.c"), re.M))

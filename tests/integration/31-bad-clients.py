@@ -79,9 +79,11 @@ def count(pattern):
 
 
 def counts():
-    """Log lines of who was refused, and of sessions that began."""
+    """Log lines of who was refused, those that were too many for the log among
+    them, and of sessions that began."""
     return (count("client refused from=") + count("visitor tunnel=-")
-            + count("connection refused from="),
+            + count("connection refused from=")
+            + server.metrics()["log_left_out"],
             count("session started tunnel=(?!old|demo)"),
             count("session ended tunnel=(?!old|demo)"))
 

@@ -16,6 +16,7 @@
 #include <event2/event.h>
 
 #include "common/fdpass.h"
+#include "common/log.h"
 #include "server/config.h"
 
 #define QUEUE_MAX 65536
@@ -180,7 +181,7 @@ END_TEST
 
 START_TEST(no_first_message)
 {
-	struct channel_msg msg = { .type = CHANNEL_CERTS + 1 }, got;
+	struct channel_msg msg = { .type = CHANNEL_LOG + 1 }, got;
 	int fd;
 
 	channel_send(a.channel, &msg, STDERR_FILENO);
@@ -331,9 +332,12 @@ START_TEST(wrong_content_ends_it)
 	struct channel_msg msg = { 0 };
 
 	is_nonsense(&msg, sizeof(msg));
-	msg.type = CHANNEL_CERTS + 1;
+	msg.type = CHANNEL_LOG + 1;
 	is_nonsense(&msg, sizeof(msg));
 	msg.type = UINT32_MAX;
+	is_nonsense(&msg, sizeof(msg));
+	msg.type = CHANNEL_LOG;
+	msg.id = LOG_STREAMS;
 	is_nonsense(&msg, sizeof(msg));
 	msg.type = CHANNEL_CLAIM;
 	is_nonsense(&msg, sizeof(msg)); /* of no kind */

@@ -949,6 +949,56 @@ START_TEST(orphans_do_not_live_for_ever)
 }
 END_TEST
 
+/* The operator's word: whoever has it is told, and the name is free, for
+ * another client too. */
+START_TEST(operator_closes_a_live_tunnel)
+{
+	struct channel_claimed c = granted("demo", 1, 5);
+
+	ck_assert(!claim_close(book, "nobody"));
+	no_more();
+	ck_assert(claim_close(book, "demo"));
+	ck_assert(registry_ref_same(next(ALL, CHANNEL_GONE).tunnel, c.tunnel));
+	ck_assert(registry_ref_same(next(5, CHANNEL_CLOSE).session, c.session));
+	no_more();
+	ck_assert(is_free("demo"));
+	ck_assert(!claim_close(book, "demo"));
+	/* What its owner says about it comes too late. */
+	claim_down(book, 5, c.session, CHANNEL_LOST);
+	no_more();
+	granted("demo", 2, 6);
+}
+END_TEST
+
+/* Nobody has it: there is nobody to tell. */
+START_TEST(operator_closes_a_held_name)
+{
+	struct channel_claimed c = granted("demo", 1, 5);
+
+	claim_down(book, 5, c.session, CHANNEL_LOST);
+	ck_assert(is_held("demo"));
+	ck_assert(claim_close(book, "demo"));
+	ck_assert(registry_ref_same(next(ALL, CHANNEL_GONE).tunnel, c.tunnel));
+	no_more();
+	ck_assert(is_free("demo"));
+}
+END_TEST
+
+START_TEST(operator_closes_a_node_session)
+{
+	struct channel_claimed c;
+
+	prepare_node("demo", "192.0.2.1");
+	c = ask(5, CHANNEL_GRANTED);
+	ck_assert_uint_eq(ports_open, 1);
+	ck_assert(claim_close(book, "demo"));
+	ck_assert_uint_eq(ports_open, 0);
+	next(ALL, CHANNEL_GONE);
+	ck_assert(registry_ref_same(next(5, CHANNEL_CLOSE).session, c.session));
+	no_more();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -965,7 +1015,9 @@ main(void)
 		dead_worker_loses_only_its_own, node_session_has_a_port,
 		node_session_is_of_kind_http, without_a_port_there_is_none,
 		node_name_is_its_own_while_in_use, dialects_do_not_mix,
-		node_session_outlives_its_owner, orphans_do_not_live_for_ever };
+		node_session_outlives_its_owner, orphans_do_not_live_for_ever,
+		operator_closes_a_live_tunnel, operator_closes_a_held_name,
+		operator_closes_a_node_session };
 	Suite *suite = suite_create("claim");
 	TCase *tc = tcase_create("claim");
 	SRunner *runner = srunner_create(suite);

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/places.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "server/channel.h"
+
+#define QUICK_MS    1000  /* died so soon: wait before the next */
+#define STEADY_MS   10000 /* alive so long: forget earlier deaths */
+#define DELAY_MAX_S 30
+
+/* What a place is at. */
+enum place {
+	PLACE_EMPTY,	/* no process, none wanted yet */
+	PLACE_STARTING, /* forked, not ready */
+	PLACE_READY,
+	PLACE_WAITING, /* dead; its timer is set */
+};
+
+struct row {
+	struct places *places;
+	enum place at;
+	pid_t pid;
+	uint32_t slot;
+	struct channel *channel;
+	struct event *timer; /* of the respawn */
+	uint64_t ready_ms;   /* when it became ready, 0: never yet */
+	unsigned delay_s;    /* before the next attempt */
+};
+
+struct places {
+	struct event_base *base;
+	const struct places_ops *ops;
+	void *arg;
+	struct row *rows;
+	size_t n;
+	size_t picked;	/* the last one, see places_pick() */
+	bool was_ready; /* some worker has been ready */
+	bool stopping;
+	bool was_cut; /* all were killed */
+};
+
+static void spawn(struct row *);
+
+static void
+message(void *arg, const struct channel_msg *msg, int fd)
+{
+	struct row *r = arg;
+	struct places *p = r->places;
+
+	if (msg->type == CHANNEL_READY) {
+		r->at = PLACE_READY;
+		r->ready_ms = clock_ms();
+		p->was_ready = true;
+		log_info("worker %u is ready pid=%d", r->slot + 1, (int)r->pid);
+	}
+	p->ops->message(p->arg, r->slot, msg, fd);
+}
+
+/* A worker that does not read, or sends nonsense, is replaced; of one that
+ * has died SIGCHLD tells. */
+static void
+closed(void *arg, const char *why)
+{
+	struct row *r = arg;
+
+	log_debug("channel of worker %u closed: %s", r->slot + 1, why);
+	channel_free(r->channel);
+	r->channel = NULL;
+	if (!r->places->stopping)
+		places_kill(r->places, r->slot);
+}
+
+/* Fills the place again after the delay that earlier quick deaths have
+ * earned; another quick one makes it longer. */
+static void
+respawn(struct row *r, bool was_quick)
+{
+	struct timeval tv = { .tv_sec = r->delay_s };
+
+	r->at = PLACE_WAITING;
+	evtimer_add(r->timer, &tv);
+	if (!was_quick)
+		return;
+	r->delay_s = r->delay_s == 0 ? 1 : r->delay_s * 2;
+	if (r->delay_s > DELAY_MAX_S)
+		r->delay_s = DELAY_MAX_S;
+}
+
+/* Forks the worker of a place. Signals are blocked meanwhile: a handler that
+ * runs in the child would write into the master's pipe. */
+static void
+spawn(struct row *r)
+{
+	static const struct channel_ops ops = { message, closed };
+	struct places *p = r->places;
+	sigset_t all, mask;
+	int fds[2];
+
+	if (channel_pair(fds) == -1) {
+		log_error(
+		    "cannot start worker %u: %s", r->slot + 1, strerror(errno));
+		respawn(r, true);
+		return;
+	}
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &mask);
+	r->pid = fork();
+	if (r->pid == 0) {
+		close(fds[0]);
+		event_reinit(p->base);
+		sigprocmask(SIG_SETMASK, &mask, NULL);
+		p->ops->run(p->arg, r->slot, fds[1]);
+		abort();
+	}
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	close(fds[1]);
+	r->ready_ms = 0;
+	if (r->pid == -1) {
+		log_error(
+		    "cannot fork worker %u: %s", r->slot + 1, strerror(errno));
+		r->pid = 0;
+		close(fds[0]);
+		respawn(r, true);
+		return;
+	}
+	r->at = PLACE_STARTING;
+	r->channel = channel_new(p->base, fds[0], &ops, r);
+	if (r->channel == NULL)
+		fatal("out of memory");
+	p->ops->forked(p->arg, r->slot);
+}
+
+static void
+respawn_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct row *r = arg;
+
+	(void)fd;
+	(void)what;
+	if (!r->places->stopping)
+		spawn(r);
+}
+
+static bool
+any_left(const struct places *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->rows[i].pid != 0)
+			return true;
+	return false;
+}
+
+static void
+say_death(const struct row *r, int status)
+{
+	int pid = (int)r->pid;
+
+	if (WIFSIGNALED(status) && r->places->was_cut)
+		log_debug("worker %u killed pid=%d", r->slot + 1, pid);
+	else if (WIFSIGNALED(status))
+		log_error("worker %u died pid=%d signal=%d", r->slot + 1, pid,
+		    WTERMSIG(status));
+	else if (!r->places->stopping)
+		log_error("worker %u died pid=%d exit=%d", r->slot + 1, pid,
+		    WEXITSTATUS(status));
+}
+
+/* The place of a dead worker is filled again, sooner or later. */
+static void
+bury(struct row *r, int status)
+{
+	struct places *p = r->places;
+	uint64_t lived_ms = r->ready_ms == 0 ? 0 : clock_ms() - r->ready_ms;
+
+	say_death(r, status);
+	channel_free(r->channel);
+	r->channel = NULL;
+	r->pid = 0;
+	r->at = PLACE_EMPTY;
+	p->ops->gone(p->arg, r->slot);
+	if (p->stopping)
+		return;
+	if (!p->was_ready && WIFEXITED(status) &&
+	    WEXITSTATUS(status) == PLACES_CANNOT_START) {
+		log_error("worker %u cannot start: giving up", r->slot + 1);
+		p->ops->cannot_start(p->arg);
+		return;
+	}
+	if (lived_ms >= STEADY_MS)
+		r->delay_s = 0;
+	respawn(r, lived_ms < QUICK_MS);
+}
+
+void
+places_reap(struct places *p)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < p->n; i++)
+			if (p->rows[i].pid == pid) {
+				bury(&p->rows[i], status);
+				break;
+			}
+	if (p->stopping && !any_left(p))
+		p->ops->all_gone(p->arg);
+}
+
+void
+places_stop(struct places *p, bool cut)
+{
+	p->stopping = true;
+	p->was_cut |= cut;
+	for (size_t i = 0; cut && i < p->n; i++)
+		places_kill(p, (uint32_t)i);
+	if (!any_left(p))
+		p->ops->all_gone(p->arg);
+}
+
+void
+places_kill(struct places *p, uint32_t slot)
+{
+	if (p->rows[slot].pid != 0)
+		kill(p->rows[slot].pid, SIGKILL);
+}
+
+void
+places_send(
+    struct places *p, uint32_t slot, const struct channel_msg *msg, int fd)
+{
+	if (slot < p->n && p->rows[slot].channel != NULL)
+		channel_send(p->rows[slot].channel, msg, fd);
+}
+
+void
+places_send_all(struct places *p, const struct channel_msg *msg, int fd)
+{
+	for (size_t i = 0; i < p->n; i++)
+		places_send(p, (uint32_t)i, msg, fd);
+}
+
+uint32_t
+places_pick(struct places *p)
+{
+	for (size_t i = 0; i < p->n && !p->stopping; i++) {
+		p->picked = (p->picked + 1) % p->n;
+		if (p->rows[p->picked].at == PLACE_READY)
+			return (uint32_t)p->picked;
+	}
+	return UINT32_MAX;
+}
+
+bool
+places_look(const struct places *p, size_t slot, struct places_worker *w)
+{
+	static const char *const states[] = {
+		[PLACE_EMPTY] = NULL,
+		[PLACE_STARTING] = "starting",
+		[PLACE_READY] = "ready",
+		[PLACE_WAITING] = "waiting",
+	};
+	const struct row *r;
+
+	if (slot >= p->n)
+		return false;
+	r = &p->rows[slot];
+	w->state = p->stopping && r->pid != 0 ? "draining" : states[r->at];
+	w->pid = r->pid;
+	w->ready_ms = r->at == PLACE_READY ? r->ready_ms : 0;
+	return true;
+}
+
+struct places *
+places_new(size_t n)
+{
+	struct places *p = log_must_alloc(1, sizeof(*p));
+
+	p->n = n;
+	p->rows = log_must_alloc(n, sizeof(*p->rows));
+	return p;
+}
+
+void
+places_start(struct places *p, struct event_base *base,
+    const struct places_ops *ops, void *arg)
+{
+	p->base = base;
+	p->ops = ops;
+	p->arg = arg;
+	for (size_t i = 0; i < p->n; i++) {
+		struct row *r = &p->rows[i];
+
+		r->places = p;
+		r->slot = (uint32_t)i;
+		r->timer = evtimer_new(base, respawn_cb, r);
+		if (r->timer == NULL)
+			fatal("out of memory");
+	}
+}
+
+void
+places_fill(struct places *p, size_t n)
+{
+	for (size_t i = 0; i < n && i < p->n; i++)
+		spawn(&p->rows[i]);
+}
+
+void
+places_free(struct places *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		channel_free(p->rows[i].channel);
+		event_free(p->rows[i].timer);
+	}
+	free(p->rows);
+	free(p);
+}
