@@ -84,9 +84,9 @@ START_TEST(listener)
 		if (config_options[i].type != CONFIG_LISTEN)
 			continue;
 		shown = config_show(c, &config_options[i]);
-		want =
-		    json_pack("[{s:s, s:[s], s:s}]", "address", "0.0.0.0:8000",
-			"kinds", "http", "public", "https://example.com:443");
+		want = json_pack("[{s:s, s:[s], s:s, s:s}]", "address",
+		    "0.0.0.0:8000", "kinds", "http", "proxy-protocol", "no",
+		    "public", "https://example.com:443");
 		ck_assert(json_equal(shown, want));
 		json_decref(shown);
 		json_decref(want);
