@@ -199,10 +199,24 @@ introduce(const struct dial *dial)
 	return n == len ? 0 : -1;
 }
 
+/* With this address it came to nothing. */
+static void
+failed(struct dial *dial, int error)
+{
+	dial->error = error;
+	tell(dial, strerror(error));
+	stream_close(&dial->stream);
+	try_next(dial);
+}
+
 static void
 connected(struct dial *dial)
 {
 	tell(dial, "connected");
+	if (introduce(dial) == -1) {
+		failed(dial, errno);
+		return;
+	}
 	dial->error = 0;
 	if (dial->trust == NULL)
 		dial_end(dial, &dial->stream, NULL);
@@ -213,18 +227,12 @@ connected(struct dial *dial)
 static void
 io_cb(int fd, short what, void *arg)
 {
-	struct dial *dial = arg;
+	int error = what & EV_TIMEOUT ? ETIMEDOUT : net_error(fd);
 
-	dial->error = what & EV_TIMEOUT ? ETIMEDOUT : net_error(fd);
-	if (dial->error == 0 && introduce(dial) == -1)
-		dial->error = errno;
-	if (dial->error == 0) {
-		connected(dial);
-		return;
-	}
-	tell(dial, strerror(dial->error));
-	stream_close(&dial->stream);
-	try_next(dial);
+	if (error == 0)
+		connected(arg);
+	else
+		failed(arg, error);
 }
 
 static void

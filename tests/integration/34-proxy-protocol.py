@@ -131,6 +131,7 @@ front = lt.Server(workers=4, listen=(), config=f"""
     tls-certificate = "{pair.cert}"
     tls-key = "{pair.key}"
     head-timeout = 2
+    sessions = 1
     log-level = debug
 """)
 direct = f"http://localhost:{front.ports[1]}"
