@@ -458,9 +458,10 @@ set_visitors(struct options *options, const struct given *given, char *error)
 		    options->gate.auth.n + 1, wrong);
 	if (options->kind != NULL && options->gate.auth.n > 0)
 		return bad(error,
-		    "--auth and LT_AUTH: visitors of a tls tunnel cannot be "
+		    "--auth and LT_AUTH: visitors of a %s tunnel cannot be "
 		    "asked for a password, since nobody but the local service "
-		    "reads what they send");
+		    "reads what they send",
+		    options->kind);
 	if (version == NULL)
 		return OPTIONS_RUN;
 	if (strcmp(version, "1") != 0 && strcmp(version, "2") != 0)

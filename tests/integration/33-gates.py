@@ -190,6 +190,24 @@ assert raw.accepted == 0
 answer, sent = alert("127.0.0.2")
 assert answer == sent[:7], answer
 
+# TCP: closed without a word, whatever he may say; and let in.
+control = ltp02.connect(server.address, {
+    "control": {"name": "raw", "client": "x"},
+    "ext": {"kind": "tcp", "allow": ["127.0.0.2"], "must": ["kind", "allow"]}})
+granted = ltp02.read_frame(control)["ext"]
+door = ("127.0.0.1", granted["port"])
+for data in b"", lt.request("x"), b"\x16\x03\x01":
+    with lt.Visitor(door, source=("127.0.0.3", 0)) as visitor:
+        assert visitor.send(data).read_all() == b""
+server.wait_log("visitor tunnel=raw from=127.0.0.3:.* end=\"this tunnel is not")
+with lt.Visitor(door, source=("127.0.0.2", 0)) as visitor:
+    proxy = ltp02.connect(server.address, {
+        "proxy": {"name": "raw", "client": "x"},
+        "ext": {k: granted[k] for k in ("session", "secret")}})
+    assert ltp02.read_frame(proxy)["ext"]["peer"].startswith("127.0.0.2:")
+    proxy.close()
+control.close()
+
 
 # --- behind proxies that speak HTTP -----------------------------------------
 
@@ -279,7 +297,8 @@ for ext, words in (
          'allow: "10.0.0.0/33" is not a network'),
         ({"deny": ["10.0.0.1/8"]}, "must be 0"),
         ({"deny": ["hörse\x1b"]}, "not an address"),
-        ({"kind": "tls", "auth": ["a:b"]}, "only a tunnel of kind http")):
+        ({"kind": "tls", "auth": ["a:b"]}, "only a tunnel of kind http"),
+        ({"kind": "tcp", "auth": ["a:b"]}, "only a tunnel of kind http")):
     answer = refused(**ext)
     assert words in answer["message"], (ext, answer)
     assert answer["error"] in ("badrequest", "exception"), answer
