@@ -95,17 +95,16 @@ watch_set_free(struct watch_set *set)
 	free(set);
 }
 
-/* Makes the table large enough. */
+/* Makes the table large enough, and not much larger: descriptors are given out
+ * from below, so it grows to what there is and stays there. */
 static int
 grow(struct watch_set *set, size_t n)
 {
-	size_t size = set->size > 0 ? set->size : BATCH;
+	size_t size = n + n / 8 + BATCH;
 	struct slot *slots;
 
 	if (n <= set->size)
 		return 0;
-	while (size < n)
-		size *= 2;
 	slots = realloc(set->slots, size * sizeof(*slots));
 	if (slots == NULL)
 		return -1;
