@@ -40,10 +40,10 @@ COMMON := cidr clock drain fdpass flow follow hello http limit log \
 SERVER := account api arrival bound certs channel claim classify command \
 	config config_file config_finish config_listen config_show config_text \
 	conn control counters ctl deadline door forwarded gate handover \
-	handshake inbox join keyring listener logs master names nearest node \
-	pages pairs park peers pidfile places pool ports public queue recent \
-	registry registry_check report room route rundir sandbox serve service \
-	session table title visitor worker
+	handshake inbox join keyring listener logs master metrics metrics_text \
+	names nearest node pages pairs park peers pidfile places pool ports \
+	public queue recent registry registry_check report room route rundir \
+	sandbox serve service session table title visitor worker
 CLIENT := backoff config control dial discover display gate identity \
 	local options pool proxy request resolve seats secrets session target \
 	trust tunnel url

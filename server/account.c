@@ -123,7 +123,10 @@ account_visitor(struct worker *w, const struct account *a)
 	enum log_target to = log_target(LOG_ACCESS);
 	const char *form = w->config->access_log_format;
 	char when[LOG_TIME_MAX], text[LOG_LINE_MAX];
+	bool was_joined = a->client.sa.sa_family != AF_UNSPEC;
 
+	counter_add(
+	    &w->count->results[counters_result(a->status, was_joined)], 1);
 	if (to == LOG_TO_NOTHING)
 		return;
 	if (to == LOG_TO_EVENTS) {

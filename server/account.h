@@ -33,7 +33,7 @@ struct account {
 	const char *reason; /* why it ended */
 };
 
-/* Writes the line. */
+/* Writes the line, and counts the result. */
 void account_visitor(struct worker *, const struct account *);
 
 #endif

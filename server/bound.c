@@ -11,6 +11,7 @@
 #include "common/limit.h"
 #include "common/log.h"
 #include "server/config.h"
+#include "server/config_text.h"
 #include "server/ports.h"
 #include "server/public.h"
 
@@ -20,6 +21,7 @@
 struct bound {
 	int fds[CONFIG_LISTEN_MAX];
 	size_t n;
+	int metrics; /* -1: none */
 	struct ports *node_ports;
 	struct ports *tcp_ports;
 };
@@ -42,6 +44,23 @@ bind_one(struct bound *b, const struct config_listen *l, struct public *public)
 	log_info("listening on %s", net_addr_text(&addr, text));
 }
 
+static int
+bind_metrics(const struct config *config)
+{
+	char text[NET_TEXT_MAX];
+	struct net_addr addr;
+	int fd;
+
+	if (!config_text_address(config->metrics, &addr))
+		return -1;
+	fd = net_listen(&addr, BOUND_BACKLOG);
+	if (fd == -1 || net_local(fd, &addr) == -1)
+		fatal("metrics: cannot listen on %s: %s",
+		    net_addr_text(&addr, text), strerror(errno));
+	log_info("metrics at %s", net_addr_text(&addr, text));
+	return fd;
+}
+
 struct bound *
 bound_new(const struct config *config, struct public *public)
 {
@@ -51,6 +70,7 @@ bound_new(const struct config *config, struct public *public)
 	b->tcp_ports = ports_new(config->tcp_ports, PORTS_REST_MS);
 	for (size_t i = 0; i < config->listen_n; i++)
 		bind_one(b, &config->listen[i], public);
+	b->metrics = bind_metrics(config);
 	return b;
 }
 
@@ -69,6 +89,12 @@ bound_listeners(const struct bound *b, size_t *n)
 {
 	*n = b->n;
 	return b->fds;
+}
+
+int
+bound_metrics(const struct bound *b)
+{
+	return b->metrics;
 }
 
 void

@@ -24,7 +24,11 @@ void bound_free(struct bound *); /* NULL is fine; descriptors are left open */
 /* The listeners, in the order in which `public` has them. */
 const int *bound_listeners(const struct bound *, size_t *n);
 
-/* Closes them: nobody new is accepted once the workers have done so too. */
+/* Where metrics are served; -1: nowhere. */
+int bound_metrics(const struct bound *);
+
+/* Closes the listeners: nobody new is accepted once the workers have done so
+ * too. */
 void bound_close(struct bound *);
 
 /* A port for a tunnel of kind tcp, or else for a node session, on the address

@@ -110,6 +110,9 @@ const struct config_option config_options[] = {
 	{ "access-log-format", CONFIG_FORM, "text", 0, 0,
 	    "form of an access log of its own: text or json",
 	    FIELD(access_log_format) },
+	{ "metrics", CONFIG_ADDRESS, "off", 0, 0,
+	    "where metrics are served: HOST:PORT, PORT on loopback, or off",
+	    FIELD(metrics) },
 	{ "pid-file", CONFIG_PATH, NULL, 0, 0,
 	    "where the daemon leaves its process number, or none",
 	    FIELD(pid_file) },
@@ -444,6 +447,7 @@ config_set(struct config *c, const char *key, const char *value, char *why,
 		[CONFIG_LOG] = set_text,
 		[CONFIG_ACCESS] = set_text,
 		[CONFIG_FORM] = set_text,
+		[CONFIG_ADDRESS] = set_text,
 	};
 	const struct config_option *o = find_option(key);
 	char words[WORDS_MAX] = "";

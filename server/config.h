@@ -105,6 +105,7 @@ struct config {
 	char *log; /* never NULL after config_finish() */
 	char *access_log;
 	char *access_log_format;
+	char *metrics;	      /* an address, see config_text_address() */
 	char *pid_file;	      /* "none"; never NULL after config_finish() */
 	char *control_socket; /* the same */
 	char *user;	      /* of the workers, if root starts them; or NULL */
@@ -130,6 +131,7 @@ enum config_type {
 	CONFIG_LOG,	 /* stderr, syslog, syslog:PATH, or a path */
 	CONFIG_ACCESS,	 /* log, off, or a path */
 	CONFIG_FORM,	 /* text, json */
+	CONFIG_ADDRESS,	 /* HOST:PORT, PORT on loopback, or off */
 };
 
 struct config_option {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define SYSLOG	 "/dev/log"
@@ -20,6 +21,7 @@ config_text_is(enum config_type type)
 	case CONFIG_LOG:
 	case CONFIG_ACCESS:
 	case CONFIG_FORM:
+	case CONFIG_ADDRESS:
 		return true;
 	default:
 		return false;
@@ -87,6 +89,28 @@ is_form(const char *value)
 	       strcmp(value, "text") == 0;
 }
 
+bool
+config_text_address(const char *text, struct net_addr *addr)
+{
+	char host[NET_HOST_MAX];
+	uint16_t port;
+
+	if (net_split(text, host, &port) == -1)
+		return false;
+	if (host[0] == '\0' || strcasecmp(host, "localhost") == 0)
+		strcpy(host, "127.0.0.1");
+	return net_addr_from(addr, host, port) == 0;
+}
+
+static bool
+is_address(const char *value)
+{
+	struct net_addr addr;
+
+	return strcmp(value, CONFIG_TEXT_OFF) == 0 ||
+	       config_text_address(value, &addr);
+}
+
 static bool
 is_path_or_none(const char *value)
 {
@@ -106,6 +130,8 @@ static const struct {
 	[CONFIG_ACCESS] = { is_access,
 	    "not log, off, or a path that begins with /" },
 	[CONFIG_FORM] = { is_form, "not text or json" },
+	[CONFIG_ADDRESS] = { is_address,
+	    "not off, or HOST:PORT where HOST is an address, or PORT alone" },
 };
 
 bool

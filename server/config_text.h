@@ -35,6 +35,9 @@ bool config_text_is_good(
  * is neither. */
 const char *config_text_syslog(const char *text);
 
+/* The address that a text means; false for "off", and for what is none. */
+bool config_text_address(const char *text, struct net_addr *);
+
 /* Sets what was left out and does not depend on the users there are. */
 void config_text_finish(struct config *);
 

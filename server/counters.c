@@ -22,6 +22,30 @@ _Static_assert(sizeof(struct counters_worker) % 64 == 0 &&
 		   sizeof(struct counters_session) % 64 == 0,
     "no two rows share a cache line");
 
+const unsigned counters_join_ms[COUNTERS_JOINS - 1] = { 1, 2, 5, 10, 20, 50,
+	100, 200, 500, 1000, 2000, 5000 };
+
+static const struct {
+	int status;
+	const char *text;
+} results[] = {
+	[COUNTERS_JOINED] = { 0, "joined" },
+	[COUNTERS_CLOSED] = { 0, "closed" },
+	[COUNTERS_308] = { 308, "308" },
+	[COUNTERS_400] = { 400, "400" },
+	[COUNTERS_401] = { 401, "401" },
+	[COUNTERS_403] = { 403, "403" },
+	[COUNTERS_404] = { 404, "404" },
+	[COUNTERS_405] = { 405, "405" },
+	[COUNTERS_408] = { 408, "408" },
+	[COUNTERS_421] = { 421, "421" },
+	[COUNTERS_431] = { 431, "431" },
+	[COUNTERS_502] = { 502, "502" },
+	[COUNTERS_503] = { 503, "503" },
+	[COUNTERS_504] = { 504, "504" },
+	[COUNTERS_OTHER] = { -1, "other" },
+};
+
 struct counters {
 	size_t workers_n;
 	size_t sessions_n;
@@ -142,5 +166,34 @@ counters_worker_gone(struct counters *c, size_t slot)
 	counter_set(&w->queued, 0);
 	counter_set(&w->idle, 0);
 	counter_set(&w->joined, 0);
+	counter_set(&w->fds, 0);
 	counter_set(&w->room, 0);
+}
+
+enum counters_result
+counters_result(int status, bool was_joined)
+{
+	if (status == 0)
+		return was_joined ? COUNTERS_JOINED : COUNTERS_CLOSED;
+	for (int i = COUNTERS_308; i < COUNTERS_OTHER; i++)
+		if (results[i].status == status)
+			return (enum counters_result)i;
+	return COUNTERS_OTHER;
+}
+
+const char *
+counters_result_text(enum counters_result result)
+{
+	return results[result].text;
+}
+
+void
+counters_joined(struct counters_worker *w, uint64_t ms)
+{
+	size_t i = 0;
+
+	while (i < COUNTERS_JOINS - 1 && ms > counters_join_ms[i])
+		i++;
+	counter_add(&w->joins[i], 1);
+	counter_add(&w->joins_ms, (int64_t)ms);
 }

@@ -10,10 +10,40 @@
 
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef _Atomic uint64_t counter;
+
+/* How a visitor's connection ended, as its line in the access log has it. */
+enum counters_result {
+	COUNTERS_JOINED, /* joined, and no page of ours: the first */
+	COUNTERS_CLOSED, /* neither joined nor answered with a page */
+	COUNTERS_308,
+	COUNTERS_400,
+	COUNTERS_401,
+	COUNTERS_403,
+	COUNTERS_404,
+	COUNTERS_405,
+	COUNTERS_408,
+	COUNTERS_421,
+	COUNTERS_431,
+	COUNTERS_502,
+	COUNTERS_503,
+	COUNTERS_504,
+	COUNTERS_OTHER, /* a page of another status */
+	COUNTERS_RESULTS,
+};
+
+/* The result of a connection with this status, or 0; and its word. */
+enum counters_result counters_result(int status, bool was_joined);
+const char *counters_result_text(enum counters_result);
+
+/* Milliseconds from a whole request head to the join: how many took at most
+ * that, and more than the one before; the last one has no limit. */
+#define COUNTERS_JOINS 13
+extern const unsigned counters_join_ms[COUNTERS_JOINS - 1];
 
 struct counters_worker {
 	/* Gauges; the master sets them to 0 when the worker is dead. */
@@ -25,6 +55,7 @@ struct counters_worker {
 	counter queued;	     /* waiting for a proxy connection */
 	counter idle;	     /* proxy connections in pools */
 	counter joined;
+	counter fds;  /* descriptors in use, when last looked at */
 	counter room; /* how many more connections it can take */
 
 	/* Counters. */
@@ -39,6 +70,9 @@ struct counters_worker {
 	counter bytes_out;
 	counter log_dropped;  /* lines that could not be written */
 	counter log_left_out; /* lines that were too many of their kind */
+	counter results[COUNTERS_RESULTS]; /* of visitors' connections */
+	counter joins[COUNTERS_JOINS];
+	counter joins_ms; /* all that time */
 };
 
 /* The master's own. */
@@ -75,6 +109,9 @@ size_t counters_sessions(const struct counters *);
 #define COUNTERS_SUM(counters, field)                                          \
 	counters_sum((counters), offsetof(struct counters_worker, field))
 uint64_t counters_sum(struct counters *, size_t offset);
+
+/* A visitor was joined after so many milliseconds. */
+void counters_joined(struct counters_worker *, uint64_t ms);
 
 /* The master, about a worker that is dead: its gauges become 0. */
 void counters_worker_gone(struct counters *, size_t slot);

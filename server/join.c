@@ -296,8 +296,9 @@ begin(const struct session *s, const struct conn *visitor,
 }
 
 static void
-count(struct session *s)
+count(struct session *s, const struct conn *visitor)
 {
+	counters_joined(s->worker->count, clock_ms() - visitor->ready_ms);
 	s->joined++;
 	counter_add(&s->count->visitors, 1);
 	counter_add(&s->count->busy, 1);
@@ -408,7 +409,7 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 	if (j->is_node)
 		watch_answer(j);
 	LIST_INSERT_HEAD(&s->joins, j, link);
-	count(s);
+	count(s, &j->visitor);
 	if (relay_start(j->relay) == -1)
 		close_with_page(j, 503, "the server is out of memory");
 	return JOIN_STARTED;

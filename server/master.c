@@ -164,6 +164,7 @@ be_worker(void *arg, uint32_t slot, int channel_fd)
 		.counters = m->counters,
 		.inbox = m->inbox,
 		.public = m->public,
+		.metrics_fd = bound_metrics(m->bound),
 		.slot = slot,
 		.channel_fd = channel_fd,
 		.sandbox = &m->sandbox,

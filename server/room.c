@@ -49,6 +49,7 @@ room_is_left(struct worker *w)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > used)
 		room = limit.rlim_cur - used;
+	counter_set(&w->count->fds, used);
 	counter_set(&w->count->room, room);
 	return room > 0;
 }

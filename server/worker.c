@@ -25,6 +25,7 @@
 #include "server/join.h"
 #include "server/listener.h"
 #include "server/logs.h"
+#include "server/metrics.h"
 #include "server/node.h"
 #include "server/pages.h"
 #include "server/park.h"
@@ -247,6 +248,9 @@ closed(void *arg, const char *why)
 	struct worker *w = arg;
 
 	log_error("lost the master: %s", why);
+	/* Another one may want the port. */
+	metrics_free(w->metrics);
+	w->metrics = NULL;
 	control_claims_drop(w);
 	api_drop(w);
 	drain(w, "the master is gone");
@@ -296,6 +300,7 @@ start_up(struct worker *w, const struct worker_start *start)
 	w->handover = handover_new(w);
 	w->listeners = listener_set_new(
 	    w->base, start->listen_fds, start->listen_n, &listener_ops, w);
+	w->metrics = metrics_new(w, start->metrics_fd);
 	room_init(w, pipes);
 }
 
@@ -313,6 +318,7 @@ tear_down(struct worker *w)
 	if (w->drain_look != NULL)
 		event_free(w->drain_look);
 	listener_set_free(w->listeners);
+	metrics_free(w->metrics);
 	handover_free(w->handover);
 	handshakes_free(w->handshakes);
 	arrivals_free(w->arrivals);

@@ -30,6 +30,7 @@ struct event_base;
 struct handover;
 struct handshakes;
 struct listener_set;
+struct metrics;
 struct node_set;
 struct pages;
 struct park;
@@ -52,6 +53,7 @@ struct worker_start {
 	size_t listen_n;
 	uint32_t slot;
 	int channel_fd;
+	int metrics_fd; /* listens; -1: nobody wants any */
 	const struct sandbox *sandbox;
 };
 
@@ -90,6 +92,7 @@ struct worker {
 	struct relay_env *relays;
 	struct drain_set *drains;
 	struct pages *pages;
+	struct metrics *metrics; /* NULL: nobody wants any */
 };
 
 /* The life of a worker, in a process of its own; returns its exit code: 0

@@ -17,7 +17,8 @@
 #include "server/worker.h"
 
 static struct config config = { .access_log_format = "text" };
-static struct worker worker = { .config = &config };
+static struct counters_worker count;
+static struct worker worker = { .config = &config, .count = &count };
 
 /* What is logged for *a, from "visitor" on; milliseconds become "N". */
 static const char *

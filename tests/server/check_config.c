@@ -316,6 +316,11 @@ START_TEST(logs)
 	bad("log", "off", "log", NULL);
 	bad("access-log", "syslog", "access-log", "off", NULL);
 	bad("access-log-format", "xml", "access-log-format", "json", NULL);
+	good("metrics", "9180");
+	good("metrics", "[::1]:9180");
+	good("metrics", "off");
+	bad("metrics", "on", "metrics", "on", "off", NULL);
+	bad("metrics", "example.com:80", "metrics", NULL);
 	good("log", "stderr");
 	ck_assert_int_eq(config_finish(config, why, sizeof(why)), -1);
 	ck_assert_ptr_nonnull(strstr(why, "-f"));
