@@ -9,7 +9,7 @@ import lt
 
 VISITS = 400
 
-server = lt.Server(workers=4)
+server = lt.Server(workers=4, options={"sessions": 1})
 service = lt.Service()
 client = lt.Client(server, service, name="demo")
 

@@ -20,6 +20,7 @@ server = lt.Server(workers=4, config=f"""
     tls-certificate = {{"{exact.cert}", "{base.cert}"}}
     tls-key = {{"{exact.key}", "{base.key}"}}
     queue-timeout = 2
+    sessions = 1
     handshake-timeout = 2
     handshakes-per-address = 20
     heartbeat = 1
