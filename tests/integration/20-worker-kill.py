@@ -9,7 +9,7 @@ import threading
 
 import lt
 
-server = lt.Server(workers=4)
+server = lt.Server(workers=4, options={"sessions": 1})
 service = lt.Service()
 client = lt.Client(server, service, name="demo")
 url = client.url
