@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/control.h"
+#include "server/door.h"
 #include "server/gate.h"
 #include "server/join.h"
 #include "server/node.h"
@@ -129,6 +130,7 @@ session_end(struct session *s, enum session_end end, const char *why)
 	else
 		control_free(s->control);
 	node_stop(s);
+	door_close(s);
 	pool_trim(s, 0);
 	if (end == SESSION_SILENT)
 		join_end_all(&s->joins, 504, "the tunnel's client went silent");
