@@ -35,13 +35,13 @@ SAN ?=
 # --- sources ---------------------------------------------------------------
 
 COMMON := cidr clock drain fdpass flow follow hello http limit log \
-	log_sink login ltp net object page pipe proxyproto relay stdfds stream \
-	tls tls_context watch
+	log_sink login ltp nearest net object page pipe proxyproto relay stdfds \
+	stream tls tls_context uncomment watch
 SERVER := account api arrival bound certs channel claim classify command \
 	config config_file config_finish config_listen config_show config_text \
 	conn control counters ctl deadline door forwarded gate handover \
 	handshake inbox join keyring listener logs master metrics metrics_text \
-	names nearest node pages pairs park peers pidfile places pool ports \
+	names node pages pairs park peers pidfile places pool ports \
 	public queue recent registry registry_check report room route rundir \
 	sandbox serve service session table title visitor worker
 CLIENT := backoff config control dial discover display gate identity \

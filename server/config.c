@@ -16,9 +16,9 @@
 #include <string.h>
 
 #include "common/ltp.h"
+#include "common/nearest.h"
 #include "server/config_listen.h"
 #include "server/config_text.h"
-#include "server/nearest.h"
 #include "server/registry.h"
 
 #define DAY_S	   86400

@@ -15,9 +15,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/nearest.h"
+#include "common/uncomment.h"
 #include "server/config.h"
 #include "server/config_listen.h"
-#include "server/nearest.h"
 
 #define FAULT_MAX 256
 
@@ -298,7 +299,7 @@ open_file(const char *path)
 	if (file == NULL)
 		return NULL;
 	if (fstat(fileno(file), &st) == 0 && !S_ISDIR(st.st_mode))
-		return file;
+		return uncomment_open(file);
 	fclose(file);
 	errno = EISDIR;
 	return NULL;

@@ -471,6 +471,20 @@ START_TEST(tls_without_certificate)
 }
 END_TEST
 
+/* libconfuse alone counts lines with comments more than once. */
+START_TEST(lines_after_comments)
+{
+	char said[1024];
+
+	ck_assert_int_eq(
+	    read_text("# one\n/* two\n */\n// four\nworkers = 2 # five\n"
+		      "workers = many\n",
+		said, sizeof(said)),
+	    -1);
+	ck_assert_msg(strstr(said, ":6: workers") != NULL, "%s", said);
+}
+END_TEST
+
 START_TEST(file)
 {
 	char said[1024];
@@ -1002,6 +1016,7 @@ main(void)
 	tcase_add_test(tcase, proxy_protocol);
 	tcase_add_test(tcase, no_way_in);
 	tcase_add_test(tcase, file);
+	tcase_add_test(tcase, lines_after_comments);
 	tcase_add_test(tcase, file_paths);
 	tcase_add_test(tcase, file_sections);
 	tcase_add_test(tcase, file_no_section);

@@ -3,8 +3,8 @@
  * Which of the words that would have been right was meant by one that is
  * wrong: the nearest, if it is near enough for a slip. For error texts.
  */
-#ifndef LT_SERVER_NEAREST_H
-#define LT_SERVER_NEAREST_H
+#ifndef LT_COMMON_NEAREST_H
+#define LT_COMMON_NEAREST_H
 
 #include <stddef.h>
 

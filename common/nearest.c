@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "server/nearest.h"
+#include "common/nearest.h"
 
 #include <stdio.h>
 #include <string.h>

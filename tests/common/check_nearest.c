@@ -2,7 +2,7 @@
  *
  * Slips are recognised, and nothing else is taken for one.
  */
-#include "server/nearest.h"
+#include "common/nearest.h"
 
 #include <check.h>
 #include <string.h>
