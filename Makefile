@@ -45,11 +45,11 @@ SERVER := account api arrival bound certs channel claim classify command \
 	public queue recent registry registry_check report room route rundir \
 	sandbox serve service session table title visitor worker
 CLIENT := backoff config control dial discover display gate identity \
-	local options pool proxy request resolve seats secrets session target \
-	trust tunnel url
+	local options options_server options_tunnel pool proxy request resolve \
+	seats secrets session target trust tunnel url
 CTL := ask main show
 
-MAN := ltserver.8 ltserver.conf.5 ltclient.1 ltctl.8 ltp.7
+MAN := ltserver.8 ltserver.conf.5 ltclient.1 ltclient.conf.5 ltctl.8 ltp.7
 
 # --- tests -----------------------------------------------------------------
 
@@ -271,16 +271,17 @@ demo: ## a page through a tunnel; TARGET=5000 for your own
 	@+$(MAKE) --no-print-directory all
 	@LT_BUILD=$(O) tools/demo $(TARGET)
 
-install: all ## programs, manuals, ltserver.conf unless there is one
+install: all ## programs, manuals, configuration unless there is some
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) \
 	    $(DESTDIR)$(SYSCONFDIR)/localtunnel
 	$(INSTALL) -m 755 $(O)/ltclient $(DESTDIR)$(BINDIR)/
 	$(INSTALL) -m 755 $(O)/ltserver $(O)/ltctl $(DESTDIR)$(SBINDIR)/
 	set -e; for m in $(MAN); do d=$(DESTDIR)$(MANDIR)/man$${m##*.}; \
 	    $(INSTALL) -d $$d; $(INSTALL) -m 644 man/$$m $$d/; done
-	test -e $(DESTDIR)$(SYSCONFDIR)/localtunnel/ltserver.conf || \
-	    $(INSTALL) -m 644 etc/ltserver.conf \
-	        $(DESTDIR)$(SYSCONFDIR)/localtunnel/
+	set -e; for f in ltserver.conf ltclient.conf; do \
+	    test -e $(DESTDIR)$(SYSCONFDIR)/localtunnel/$$f || \
+	    $(INSTALL) -m 644 etc/$$f \
+	        $(DESTDIR)$(SYSCONFDIR)/localtunnel/; done
 
 DIST := localtunnel-$(VERSION)
 

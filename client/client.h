@@ -17,6 +17,7 @@ struct options;
 struct pool;
 struct relay_env;
 struct trust;
+struct tunnel_options;
 struct watch_set;
 
 #define CLIENT_AGENT "ltclient/" LT_VERSION
@@ -28,13 +29,19 @@ struct client {
 	struct relay_env *relays;
 	struct drain_set *drains;
 	struct trust *server_trust; /* NULL: the server is met in clear */
-	struct trust *local_trust;  /* and the local service */
 	LIST_HEAD(, pool) pools; /* retired ones with joined connections too */
 	size_t connections;	 /* proxy connections, in whatever state */
 	size_t pipes;		 /* of the relays, at most */
 	uint64_t visitors;	 /* that have come so far */
 	bool said_full;		 /* that descriptors have run out */
-	uint64_t said_local_ms;	 /* when that there is no local service */
+};
+
+/* What one tunnel leads to. Lives as long as the client, since visitors may be
+ * joined with it when their tunnel is over. */
+struct service {
+	const struct tunnel_options *options;
+	struct trust *trust;   /* NULL: it is met in clear */
+	uint64_t said_away_ms; /* when the user was told that it is not there */
 };
 
 #endif

@@ -264,7 +264,6 @@ static void
 send_request(struct control *control)
 {
 	const struct control_ask *ask = control->ask;
-	const struct gate *gate = &control->client->options->gate;
 	struct ltp_message message = {
 		.type = LTP_CONTROL,
 		.has_ext = true,
@@ -272,11 +271,13 @@ send_request(struct control *control)
 		.session = ask->session,
 		.secret = ask->secret,
 		.agent = CLIENT_AGENT,
+		.token = control->client->options->token,
 		.kind = ask->kind,
+		.group = ask->group,
 		.strict = ask->strict,
-		.auth = gate->auth,
-		.allow = gate->allow,
-		.deny = gate->deny,
+		.auth = ask->gate->auth,
+		.allow = ask->gate->allow,
+		.deny = ask->gate->deny,
 	};
 
 	/* An empty name would end a server that is not ours. */
@@ -356,7 +357,7 @@ static void
 start_dial(struct control *control, struct dial_to *to)
 {
 	to->timeout_ms = CONNECT_TIMEOUT_MS;
-	to->display = &control->client->options->display;
+	to->display = control->ask->display;
 	control->state = CONTROL_CONNECT;
 	control->dial =
 	    dial_start(control->client->base, to, connected_cb, control);
@@ -378,7 +379,7 @@ found_cb(void *arg, const struct discover_result *result)
 		    "", result->why);
 		return;
 	}
-	display_detail(&options->display, "%s is %s; its backend is %s",
+	display_detail(control->ask->display, "%s is %s; its backend is %s",
 	    options->server.authority,
 	    result->is_ltserver ? "an ltserver"
 				: "an old server, which speaks LTP/0.2 only",

@@ -14,6 +14,8 @@
 
 struct client;
 struct control;
+struct display;
+struct gate;
 struct ltp_message;
 
 /* What to ask for. Borrowed until the control connection has ended. */
@@ -26,7 +28,10 @@ struct control_ask {
 	const char *secret;  /* NULL likewise */
 	const char *sni;     /* with TLS; NULL: the host of the server */
 	const char *kind;    /* NULL: http */
-	bool strict;	     /* no other name will do */
+	const char *group;   /* NULL: none */
+	const struct gate *gate;
+	bool strict; /* no other name will do */
+	const struct display *display;
 };
 
 enum control_why {

@@ -32,6 +32,9 @@ put_event(const struct display *display, json_t *event)
 {
 	int result = 0;
 
+	if (event != NULL && display->tunnel != NULL)
+		json_object_set_new(
+		    event, "tunnel", json_string(display->tunnel));
 	if (display->json && event != NULL &&
 	    json_dumpf(event, stdout, JSON_COMPACT | JSON_ENSURE_ASCII) == 0) {
 		putchar('\n');
@@ -41,22 +44,31 @@ put_event(const struct display *display, json_t *event)
 	return result;
 }
 
+/* Begins a line about a tunnel among others. */
 static void
-put_text(const char *fmt, va_list args)
+put_tunnel(const struct display *display, FILE *file)
+{
+	if (display->is_one_of_many)
+		fprintf(file, "%s: ", display->tunnel);
+}
+
+static void
+put_text(const struct display *display, const char *fmt, va_list args)
 {
 	fputs("ltclient: ", stderr);
+	put_tunnel(display, stderr);
 	vfprintf(stderr, fmt, args);
 	fputc('\n', stderr);
 }
 
 /* For people, with --quiet too. */
-__attribute__((format(printf, 1, 2))) static void
-put_line(const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void
+put_line(const struct display *display, const char *fmt, ...)
 {
 	va_list args;
 
 	va_start(args, fmt);
-	put_text(fmt, args);
+	put_text(display, fmt, args);
 	va_end(args);
 }
 
@@ -72,7 +84,10 @@ display_up(const struct display *display, const char *url, const char *name)
 {
 	if (display->json)
 		return put_up(display, url, name);
-	printf("your url is: %s\n", url);
+	if (display->is_one_of_many)
+		printf("%s: %s\n", display->tunnel, url);
+	else
+		printf("your url is: %s\n", url);
 	return flush();
 }
 
@@ -88,7 +103,7 @@ display_down(const struct display *display, const char *why)
 {
 	put_event(
 	    display, json_pack("{s:s, s:s}", "event", "down", "reason", why));
-	put_line("lost the server: %s; reconnecting", why);
+	put_line(display, "lost the server: %s; reconnecting", why);
 }
 
 void
@@ -98,9 +113,10 @@ display_reconnecting(const struct display *display, const char *why,
 	put_event(display, json_pack("{s:s, s:s, s:I}", "event", "reconnecting",
 			       "reason", why, "wait_ms", (json_int_t)wait_ms));
 	if (display->verbose)
-		put_line("%s; trying again in %ju ms", why, (uintmax_t)wait_ms);
+		put_line(display, "%s; trying again in %ju ms", why,
+		    (uintmax_t)wait_ms);
 	else if (is_news)
-		put_line("%s; trying again", why);
+		put_line(display, "%s; trying again", why);
 }
 
 void
@@ -115,6 +131,7 @@ display_request(
 				 (json_int_t)request->ms));
 		return;
 	}
+	put_tunnel(display, stderr);
 	if (request->status == 0)
 		fprintf(stderr, "%s %s - %ju ms\n", request->method,
 		    request->path, (uintmax_t)request->ms);
@@ -131,7 +148,7 @@ display_note(const struct display *display, const char *fmt, ...)
 	if (display->quiet)
 		return;
 	va_start(args, fmt);
-	put_text(fmt, args);
+	put_text(display, fmt, args);
 	va_end(args);
 }
 
@@ -143,7 +160,7 @@ display_detail(const struct display *display, const char *fmt, ...)
 	if (!display->verbose)
 		return;
 	va_start(args, fmt);
-	put_text(fmt, args);
+	put_text(display, fmt, args);
 	va_end(args);
 }
 
@@ -158,7 +175,7 @@ display_error(const struct display *display, const char *fmt, ...)
 	va_end(args);
 	put_event(display,
 	    json_pack("{s:s, s:s}", "event", "error", "message", text));
-	fprintf(stderr, "ltclient: %s\n", text);
+	put_line(display, "%s", text);
 }
 
 bool
@@ -166,6 +183,6 @@ display_flush(void)
 {
 	if (flush() == 0)
 		return true;
-	put_line("standard output: %s", strerror(errno));
+	fprintf(stderr, "ltclient: standard output: %s\n", strerror(errno));
 	return false;
 }

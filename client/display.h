@@ -18,7 +18,9 @@
 #include <stdint.h>
 
 struct display {
-	bool json;  /* events on standard output instead of the URL */
+	const char *tunnel;  /* which one it is about, for events; NULL */
+	bool is_one_of_many; /* so that people are told that too */
+	bool json;	     /* events on standard output instead of the URL */
 	bool quiet; /* nothing on standard error but errors, the loss of the
 		       server among them */
 	bool verbose;

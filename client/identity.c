@@ -12,25 +12,25 @@
 
 /* Gets what an earlier run has kept, if a name was asked for. */
 static void
-open_secrets(struct identity *identity, const struct options *options,
-    struct secret *secret)
+open_secrets(
+    struct identity *identity, const struct url *url, struct secret *secret)
 {
 	char server[URL_AUTHORITY_MAX + 8], why[SECRETS_WHY_MAX];
 
-	if (options->name[0] == '\0')
+	if (identity->name[0] == '\0')
 		return;
 	/* What was said in TLS is for whoever has the certificate. */
-	snprintf(server, sizeof(server), "%s%s",
-	    options->server.is_tls ? "https:" : "", options->server.authority);
+	snprintf(server, sizeof(server), "%s%s", url->is_tls ? "https:" : "",
+	    url->authority);
 	switch (secrets_open(
-	    &identity->secrets, server, options->name, secret, why)) {
+	    &identity->secrets, server, identity->name, secret, why)) {
 	case SECRETS_OK:
 		break;
 	case SECRETS_BUSY:
 		identity->is_locked_out = true;
 		break;
 	case SECRETS_NONE:
-		display_note(&options->display,
+		display_note(identity->display,
 		    "the name cannot be kept for the next run: %s", why);
 		break;
 	}
@@ -38,7 +38,7 @@ open_secrets(struct identity *identity, const struct options *options,
 
 int
 identity_init(struct identity *identity, const struct options *options,
-    char label[SECRETS_TEXT_MAX])
+    const struct tunnel_options *of, char label[SECRETS_TEXT_MAX])
 {
 	struct secret secret;
 
@@ -46,12 +46,15 @@ identity_init(struct identity *identity, const struct options *options,
 	if (secrets_new_client(&secret) == -1 ||
 	    secrets_new_name(identity->own_name) == -1)
 		return -1;
-	open_secrets(identity, options, &secret);
-	strcpy(identity->name, options->name);
+	strcpy(identity->name, of->name);
+	identity->kept_name = of->name;
+	identity->kind = of->kind;
+	identity->group = of->group;
+	identity->display = &of->display;
+	open_secrets(identity, &options->server, &secret);
 	strcpy(identity->client, secret.client);
 	strcpy(identity->secret, secret.secret);
 	strcpy(label, secret.session);
-	identity->kind = options->kind;
 	return 0;
 }
 
@@ -63,8 +66,8 @@ identity_fini(struct identity *identity)
 }
 
 void
-identity_take_name(struct identity *identity, const struct options *options,
-    const char *asked, const struct ltp_message *reply)
+identity_take_name(struct identity *identity, const char *asked,
+    const struct ltp_message *reply)
 {
 	char name[LTP_NAME_MAX + 1];
 
@@ -72,7 +75,7 @@ identity_take_name(struct identity *identity, const struct options *options,
 	if (reply->ext_name == NULL || !ltp_name(reply->ext_name, name))
 		snprintf(name, sizeof(name), "%s", asked);
 	if (asked[0] != '\0' && strcmp(name, asked) != 0)
-		display_note(&options->display,
+		display_note(identity->display,
 		    "the name %s is taken; this tunnel is called %s", asked,
 		    name);
 	strcpy(identity->name, name);
@@ -101,19 +104,18 @@ identity_take_sni(struct identity *identity, const char *sni)
 }
 
 void
-identity_save(
-    struct identity *identity, const struct options *options, const char *label)
+identity_save(struct identity *identity, const char *label)
 {
 	struct secret secret = { 0 };
 	char why[SECRETS_WHY_MAX];
 
 	if (identity->secrets == NULL ||
-	    strcmp(identity->name, options->name) != 0)
+	    strcmp(identity->name, identity->kept_name) != 0)
 		return;
 	strcpy(secret.client, identity->client);
 	strcpy(secret.secret, identity->secret);
 	strcpy(secret.session, label);
 	if (secrets_save(identity->secrets, &secret, why) == -1)
-		display_note(&options->display,
+		display_note(identity->display,
 		    "the secret of the tunnel cannot be kept: %s", why);
 }

@@ -15,16 +15,16 @@
 #include "common/page.h"
 
 struct dial *
-local_dial(const struct client *client, const struct net_addr *visitor,
-    dial_fn fn, void *arg)
+local_dial(const struct client *client, const struct service *service,
+    const struct net_addr *visitor, dial_fn fn, void *arg)
 {
-	const struct target *target = &client->options->target;
+	const struct target *target = &service->options->target;
 	struct dial_to to = {
 		.path = target->path[0] != '\0' ? target->path : NULL,
 		.host = target->host,
 		.port = target->port,
-		.trust = client->local_trust,
-		.proxy_protocol = client->options->proxy_protocol,
+		.trust = service->trust,
+		.proxy_protocol = service->options->proxy_protocol,
 		.caller = visitor,
 		.timeout_ms = LOCAL_TIMEOUT_MS,
 	};
@@ -33,7 +33,7 @@ local_dial(const struct client *client, const struct net_addr *visitor,
 }
 
 int
-local_page(const struct client *client, const struct dial_result *result,
+local_page(const struct service *service, const struct dial_result *result,
     const char *buf, size_t len, struct evbuffer *out)
 {
 	char target[TARGET_TEXT_MAX], text[TARGET_TEXT_MAX + 512];
@@ -52,6 +52,6 @@ local_page(const struct client *client, const struct dial_result *result,
 	snprintf(text, sizeof(text),
 	    "The tunnel is up, but the local service at %s cannot be "
 	    "reached: %s.",
-	    target_text(&client->options->target, target), result->why);
+	    target_text(&service->options->target, target), result->why);
 	return page_format(&page, out);
 }

@@ -10,18 +10,19 @@
 
 struct client;
 struct evbuffer;
+struct service;
 
 #define LOCAL_TIMEOUT_MS 5000 /* to connect */
 
 /* Dials the local service for a visitor, who may be unknown (none); see
  * dial_start(). */
-struct dial *local_dial(
-    const struct client *, const struct net_addr *visitor, dial_fn, void *arg);
+struct dial *local_dial(const struct client *, const struct service *,
+    const struct net_addr *visitor, dial_fn, void *arg);
 
 /* Appends the answer for a visitor whose request, as far as it is known, is
  * `buf`: 504 if the service did not answer in time, 502 else. -1 if there is
  * no memory. */
-int local_page(const struct client *, const struct dial_result *,
+int local_page(const struct service *, const struct dial_result *,
     const char *buf, size_t len, struct evbuffer *out);
 
 #endif

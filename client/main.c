@@ -7,6 +7,7 @@
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "client/client.h"
 #include "client/options.h"
@@ -27,29 +28,38 @@
 
 struct run {
 	struct client client;
-	struct tunnel *tunnel;
+	struct service *services; /* one for each tunnel */
+	struct tunnel **tunnels;
+	size_t n;
+	size_t ended;
 	struct event *signals[SIGNALS];
 	enum tunnel_exit code;
 };
 
+/* The first failure says how the program ends, once nothing goes on. */
 static void
 over_cb(void *arg, enum tunnel_exit code)
 {
 	struct run *run = arg;
 
-	run->code = code;
-	event_base_loopbreak(run->client.base);
+	if (run->code == TUNNEL_EXIT_REQUEST)
+		run->code = code;
+	if (++run->ended == run->n)
+		event_base_loopbreak(run->client.base);
 }
 
 static void
 signal_cb(int number, short what, void *arg)
 {
 	struct run *run = arg;
+	size_t i;
 
 	(void)number;
 	(void)what;
-	tunnel_leave(run->tunnel);
-	over_cb(run, TUNNEL_EXIT_REQUEST);
+	for (i = 0; i < run->n; i++)
+		tunnel_leave(run->tunnels[i]);
+	run->code = TUNNEL_EXIT_REQUEST;
+	event_base_loopbreak(run->client.base);
 }
 
 /* What libevent has to say is said better by whoever it happens to. */
@@ -63,9 +73,11 @@ ignore_log(int severity, const char *text)
 /* Reads the certificates that the options name; false, and told, if one is no
  * good. */
 static bool
-meet(struct client *client)
+meet(struct run *run)
 {
+	struct client *client = &run->client;
 	const struct options *options = client->options;
+	struct service *service;
 	char why[TLS_WHY_MAX] = "";
 
 	if (options->server.is_tls &&
@@ -73,10 +85,15 @@ meet(struct client *client)
 		display_error(&options->display, "%s", why);
 		return false;
 	}
-	if (options->target.is_tls &&
-	    (client->local_trust = trust_local(options, why)) == NULL) {
-		display_error(&options->display, "%s", why);
-		return false;
+	for (service = run->services; service < run->services + run->n;
+	     service++) {
+		if (!service->options->target.is_tls)
+			continue;
+		service->trust = trust_local(service->options, why);
+		if (service->trust == NULL) {
+			display_error(&service->options->display, "%s", why);
+			return false;
+		}
 	}
 	if (options->server.is_tls && options->insecure)
 		display_note(&options->display,
@@ -87,11 +104,29 @@ meet(struct client *client)
 	return true;
 }
 
+/* False if there is no memory. */
+static bool
+make_services(struct run *run)
+{
+	const struct options *options = run->client.options;
+	size_t i;
+
+	run->services = calloc(options->tunnels_n, sizeof(*run->services));
+	run->tunnels = calloc(options->tunnels_n, sizeof(struct tunnel *));
+	if (run->services == NULL || run->tunnels == NULL)
+		return false;
+	run->n = options->tunnels_n;
+	for (i = 0; i < run->n; i++)
+		run->services[i].options = &options->tunnels[i];
+	return true;
+}
+
 static int
 run_init(struct run *run)
 {
 	static const int numbers[SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
 	struct client *client = &run->client;
+	size_t n;
 	int i;
 
 	client->base = event_base_new();
@@ -116,24 +151,34 @@ run_init(struct run *run)
 		    evsignal_add(run->signals[i], NULL) == -1)
 			return -1;
 	}
-	run->tunnel = tunnel_new(client, over_cb, run);
-	return run->tunnel == NULL ? -1 : 0;
+	for (n = 0; n < run->n; n++) {
+		run->tunnels[n] =
+		    tunnel_new(client, &run->services[n], over_cb, run);
+		if (run->tunnels[n] == NULL)
+			return -1;
+	}
+	return 0;
 }
 
 static void
 run_fini(struct run *run)
 {
 	struct client *client = &run->client;
+	size_t n;
 	int i;
 
-	tunnel_free(run->tunnel);
+	for (n = 0; n < run->n; n++)
+		tunnel_free(run->tunnels[n]);
 	pool_free_all(client);
 	for (i = 0; i < SIGNALS; i++)
 		if (run->signals[i] != NULL)
 			event_free(run->signals[i]);
 	drain_set_free(client->drains);
 	trust_free(client->server_trust);
-	trust_free(client->local_trust);
+	for (n = 0; n < run->n; n++)
+		trust_free(run->services[n].trust);
+	free(run->services);
+	free(run->tunnels);
 	if (client->relays != NULL)
 		relay_env_free(client->relays);
 	watch_set_free(client->watches);
@@ -144,19 +189,20 @@ run_fini(struct run *run)
 static int
 run_client(const struct options *options)
 {
-	struct run run = { .code = TUNNEL_EXIT_FAILURE,
-		.client.options = options };
+	struct run run = { .client.options = options };
 
 	signal(SIGPIPE, SIG_IGN);
 	limit_raise_fds();
 	event_set_log_callback(ignore_log);
 	LIST_INIT(&run.client.pools);
-	if (meet(&run.client)) {
-		if (run_init(&run) == 0)
-			event_base_dispatch(run.client.base);
-		else
-			display_error(&options->display,
-			    "cannot start: out of memory or descriptors");
+	if (make_services(&run) && !meet(&run)) {
+		run.code = TUNNEL_EXIT_FAILURE;
+	} else if (run.n > 0 && run_init(&run) == 0) {
+		event_base_dispatch(run.client.base);
+	} else {
+		run.code = TUNNEL_EXIT_FAILURE;
+		display_error(&options->display,
+		    "cannot start: out of memory or descriptors");
 	}
 	run_fini(&run);
 	return (int)run.code;
@@ -167,21 +213,26 @@ main(int argc, char **argv)
 {
 	char error[OPTIONS_ERROR_MAX];
 	struct options options;
+	int code = TUNNEL_EXIT_USAGE;
 
 	if (stdfds_open() == -1)
 		return TUNNEL_EXIT_FAILURE;
 	switch (options_read(&options, argc, argv, error)) {
 	case OPTIONS_RUN:
-		return run_client(&options);
+		code = run_client(&options);
+		break;
 	case OPTIONS_HELP:
 		options_help(stdout);
-		return display_flush() ? 0 : TUNNEL_EXIT_FAILURE;
+		code = display_flush() ? 0 : TUNNEL_EXIT_FAILURE;
+		break;
 	case OPTIONS_VERSION:
 		puts("ltclient " LT_VERSION);
-		return display_flush() ? 0 : TUNNEL_EXIT_FAILURE;
+		code = display_flush() ? 0 : TUNNEL_EXIT_FAILURE;
+		break;
 	case OPTIONS_BAD:
+		fprintf(stderr, "ltclient: %s\nTry: ltclient --help\n", error);
 		break;
 	}
-	fprintf(stderr, "ltclient: %s\nTry: ltclient --help\n", error);
-	return TUNNEL_EXIT_USAGE;
+	options_fini(&options);
+	return code;
 }

@@ -10,38 +10,25 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "client/config.h"
+#include "client/options_server.h"
+#include "client/options_tunnel.h"
 
 /* What the command line says, before it is understood as a whole. */
 struct given {
 	const char *config;
 	const char *server;
-	const char *name;
-	const char *target;
-	const char *local_host;
-	const char *host_header;
 	const char *ca;
-	const char *local_ca;
-	const char *local_cert;
-	const char *local_key;
-	const char *proxy_protocol;
-	const char *auth; /* the last of those; all are in the gate, */
-	const char *allow;
-	const char *deny;
-	struct gate *gate; /* which is that of the options */
 	bool insecure;
-	bool local_https;
-	bool allow_invalid_cert;
-	bool fallback;
-	bool print_requests;
 	bool json;
 	bool no_reconnect;
+	bool all;
 	bool quiet;
 	bool verbose;
 	bool version;
 	bool help;
+	struct options_given of; /* what is of one tunnel */
 };
 
 #define AT(member) offsetof(struct given, member)
@@ -52,53 +39,64 @@ struct row {
 	const char *arg; /* its name in --help; NULL: takes none */
 	size_t at;	 /* of a text, or without arg of a bool, in given */
 	const char *help;
+	const char *key; /* in the section of a tunnel; NULL: not there */
 };
 
 static const struct row rows[] = {
 	{ 'S', { "server", "host", "to" }, "URL", AT(server),
-	    "tunnel server (else LT_SERVER, else the file)" },
+	    "tunnel server (else LT_SERVER, else the file)", NULL },
 	{ 0, { "ca" }, "FILE", AT(ca),
-	    "who may vouch for the server (else the system's)" },
+	    "who may vouch for the server (else the system's)", NULL },
 	{ 0, { "insecure" }, NULL, AT(insecure),
-	    "take any certificate of the server" },
-	{ 's', { "subdomain" }, "NAME", AT(name), "ask for this name" },
-	{ 'n', { "name" }, "NAME", AT(name), "the same" },
-	{ 0, { "fallback" }, NULL, AT(fallback),
-	    "take another name if that one is taken" },
-	{ 'p', { "port" }, "PORT", AT(target), "the same as TARGET" },
-	{ 'l', { "local-host" }, "HOST", AT(local_host),
-	    "connect to this host instead of localhost" },
-	{ 0, { "local-https" }, NULL, AT(local_https),
-	    "the local service speaks TLS, as with https://" },
-	{ 0, { "local-ca" }, "FILE", AT(local_ca),
-	    "who may vouch for the local service" },
-	{ 0, { "local-cert" }, "FILE", AT(local_cert),
-	    "shown to the local service, with --local-key" },
-	{ 0, { "local-key" }, "FILE", AT(local_key), "the key of that one" },
-	{ 0, { "allow-invalid-cert" }, NULL, AT(allow_invalid_cert),
-	    "take any certificate of the local service" },
-	{ 0, { "proxy-protocol" }, "1|2", AT(proxy_protocol),
-	    "tell the local service who calls, by a PROXY header" },
-	{ 0, { "auth" }, "USER:PASS", AT(auth),
-	    "ask visitors for this (else LT_AUTH); may be repeated" },
-	{ 0, { "allow" }, "NETWORK", AT(allow),
-	    "let in visitors from there only; may be repeated" },
-	{ 0, { "deny" }, "NETWORK", AT(deny),
-	    "let in no visitors from there; may be repeated" },
-	{ 0, { "host-header" }, "VALUE", AT(host_header),
-	    "what Host becomes: rewrite (the host of TARGET) or a value" },
-	{ 0, { "print-requests" }, NULL, AT(print_requests),
-	    "show each request and its answer" },
-	{ 0, { "json" }, NULL, AT(json), "one JSON object for each event" },
+	    "take any certificate of the server", NULL },
+	{ 's', { "subdomain" }, "NAME", AT(of.name), "ask for this name",
+	    NULL },
+	{ 'n', { "name" }, "NAME", AT(of.name), "the same", "name" },
+	{ 0, { "fallback" }, NULL, AT(of.fallback),
+	    "take another name if that one is taken", "fallback" },
+	{ 0, { "group" }, "KEY", AT(of.group),
+	    "share the name with all clients that say the same", "group" },
+	{ 'p', { "port" }, "PORT", AT(of.target), "the same as TARGET",
+	    "target" },
+	{ 'l', { "local-host" }, "HOST", AT(of.local_host),
+	    "connect to this host instead of localhost", "local-host" },
+	{ 0, { "local-https" }, NULL, AT(of.local_https),
+	    "the local service speaks TLS, as with https://", "local-https" },
+	{ 0, { "local-ca" }, "FILE", AT(of.local_ca),
+	    "who may vouch for the local service", "local-ca" },
+	{ 0, { "local-cert" }, "FILE", AT(of.local_cert),
+	    "shown to the local service, with --local-key", "local-cert" },
+	{ 0, { "local-key" }, "FILE", AT(of.local_key), "the key of that one",
+	    "local-key" },
+	{ 0, { "allow-invalid-cert" }, NULL, AT(of.allow_invalid_cert),
+	    "take any certificate of the local service", "allow-invalid-cert" },
+	{ 0, { "proxy-protocol" }, "1|2", AT(of.proxy_protocol),
+	    "tell the local service who calls, by a PROXY header",
+	    "proxy-protocol" },
+	{ 0, { "auth" }, "USER:PASS", AT(of.auth),
+	    "ask visitors for this (else LT_AUTH); may be repeated", "auth" },
+	{ 0, { "allow" }, "NETWORK", AT(of.allow),
+	    "let in visitors from there only; may be repeated", "allow" },
+	{ 0, { "deny" }, "NETWORK", AT(of.deny),
+	    "let in no visitors from there; may be repeated", "deny" },
+	{ 0, { "host-header" }, "VALUE", AT(of.host_header),
+	    "what Host becomes: rewrite (the host of TARGET) or a value",
+	    "host-header" },
+	{ 0, { "print-requests" }, NULL, AT(of.print_requests),
+	    "show each request and its answer", "print-requests" },
+	{ 0, { NULL }, "KIND", AT(of.kind), NULL, "kind" },
+	{ 0, { "all" }, NULL, AT(all), "start: all tunnels of the file", NULL },
+	{ 0, { "json" }, NULL, AT(json), "one JSON object for each event",
+	    NULL },
 	{ 0, { "no-reconnect" }, NULL, AT(no_reconnect),
-	    "exit when the server is lost" },
+	    "exit when the server is lost", NULL },
 	{ 'c', { "config" }, "FILE", AT(config),
-	    "read this configuration file too" },
+	    "read this configuration file too", NULL },
 	{ 'q', { "quiet" }, NULL, AT(quiet),
-	    "say nothing but the URL and errors" },
-	{ 'v', { "verbose" }, NULL, AT(verbose), "say more" },
-	{ 'V', { "version" }, NULL, AT(version), "print the version" },
-	{ 'h', { "help" }, NULL, AT(help), "print this" },
+	    "say nothing but the URL and errors", NULL },
+	{ 'v', { "verbose" }, NULL, AT(verbose), "say more", NULL },
+	{ 'V', { "version" }, NULL, AT(version), "print the version", NULL },
+	{ 'h', { "help" }, NULL, AT(help), "print this", NULL },
 };
 
 #define ROWS   (sizeof(rows) / sizeof(rows[0]))
@@ -143,11 +141,15 @@ options_help(FILE *out)
 	int i, n;
 
 	fputs("usage: ltclient [options] [http | tls] TARGET\n"
-	      "Gives a local service a public URL.\n\n"
+	      "       ltclient [options] start NAME... | start --all\n"
+	      "Gives a local service a public URL; start does it for tunnels "
+	      "of the\nconfiguration file.\n\n"
 	      "  TARGET                   PORT, HOST:PORT, http://HOST:PORT,\n"
 	      "                           https://HOST:PORT or unix:/PATH\n",
 	    out);
 	for (row = rows; row < rows + ROWS; row++) {
+		if (row->help == NULL)
+			continue;
 		n = row->letter != 0
 			? snprintf(left, sizeof(left), "-%c", row->letter)
 			: snprintf(left, sizeof(left), "   ");
@@ -208,9 +210,9 @@ find_add(const struct row *row)
 		size_t at;
 		gate_add_fn *add;
 	} repeated[] = {
-		{ AT(auth), gate_add_auth },
-		{ AT(allow), gate_add_allow },
-		{ AT(deny), gate_add_deny },
+		{ AT(of.auth), gate_add_auth },
+		{ AT(of.allow), gate_add_allow },
+		{ AT(of.deny), gate_add_deny },
 	};
 
 	for (size_t i = 0; i < sizeof(repeated) / sizeof(repeated[0]); i++)
@@ -219,53 +221,77 @@ find_add(const struct row *row)
 	return NULL;
 }
 
-/* Takes one option of getopt. */
+/* Takes a text that somebody calls `name`. */
 static enum options_result
-take(struct given *given, int id, char *error)
+take_text(struct tunnel_options *tunnel, const char **where,
+    const struct row *row, const char *name, char *text, char *error)
 {
-	const struct row *row = find_row(id);
-	char *where = (char *)given + row->at;
 	gate_add_fn *add = find_add(row);
 	const char *wrong;
 
-	if (add != NULL && (wrong = add(given->gate, optarg)) != NULL)
-		return bad(
-		    error, "--%s: \"%s\" is %s", row->names[0], optarg, wrong);
-	if (row->at == AT(target))
-		return set_once(&given->target, optarg, "TARGET", error);
-	if (row->arg != NULL)
-		*(const char **)where = optarg;
-	else
+	if (add != NULL && (wrong = add(&tunnel->gate, text)) != NULL)
+		return bad(error, "%s: \"%s\" is %s", name, text, wrong);
+	*where = text;
+	return OPTIONS_RUN;
+}
+
+/* Takes one option of getopt. */
+static enum options_result
+take(struct options *options, struct given *given, int id, char *error)
+{
+	const struct row *row = find_row(id);
+	char *where = (char *)given + row->at;
+	char name[64];
+
+	if (row->at == AT(of.target))
+		return set_once(&given->of.target, optarg, "TARGET", error);
+	snprintf(name, sizeof(name), "--%s", row->names[0]);
+	if (row->arg != NULL &&
+	    take_text(&options->tunnels[0], (const char **)where, row, name,
+		optarg, error) == OPTIONS_BAD)
+		return OPTIONS_BAD;
+	if (row->arg == NULL)
 		*(bool *)where = true;
 	if (given->version)
 		return OPTIONS_VERSION;
 	return given->help ? OPTIONS_HELP : OPTIONS_RUN;
 }
 
-/* Words of later releases, so that they are not taken for a TARGET. */
-static bool
-is_reserved(const char *word)
-{
-	static const char *const words[] = { "tcp", "start", "diagnose" };
+/* --- one tunnel, or more ---------------------------------------------------
+ */
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcmp(word, words[i]) == 0)
-			return true;
-	return false;
+static bool
+make_tunnels(struct options *options, size_t n, char *error)
+{
+	free(options->tunnels);
+	options->tunnels_n = n;
+	options->tunnels = calloc(n, sizeof(*options->tunnels));
+	if (options->tunnels == NULL)
+		bad(error, "out of memory");
+	return options->tunnels != NULL;
 }
 
-/* What is left over: [http | tls] TARGET. */
+/* Understands what was given of one tunnel, once all is there. */
 static enum options_result
-take_words(struct options *options, struct given *given, int argc, char **argv,
-    char *error)
+settle_tunnel(struct tunnel_options *tunnel, const struct options *options,
+    const struct options_given *of, char *error)
 {
-	bool is_tls = argc > 0 && strcmp(argv[0], "tls") == 0;
+	tunnel->display = options->display;
+	return options_tunnel(tunnel, of, error) ? OPTIONS_RUN : OPTIONS_BAD;
+}
 
-	if (argc > 0 && is_reserved(argv[0]))
+/* What is left over, without start: [http | tls] TARGET. */
+static enum options_result
+take_words(struct given *given, int argc, char **argv, char *error)
+{
+	if (given->all)
+		return bad(error, "--all needs start before it");
+	if (argc > 0 &&
+	    (strcmp(argv[0], "diagnose") == 0 || strcmp(argv[0], "tcp") == 0))
 		return bad(error, "%s: not in this release", argv[0]);
-	if (is_tls)
-		options->kind = "tls";
-	if (is_tls || (argc > 0 && strcmp(argv[0], "http") == 0)) {
+	if (argc > 0 &&
+	    (strcmp(argv[0], "tls") == 0 || strcmp(argv[0], "http") == 0)) {
+		given->of.kind = argv[0];
 		argc--;
 		argv++;
 	}
@@ -277,224 +303,202 @@ take_words(struct options *options, struct given *given, int argc, char **argv,
 		return bad(
 		    error, "\"%s\": there can be only one TARGET", argv[1]);
 	if (argc == 1)
-		return set_once(&given->target, argv[0], "TARGET", error);
+		return set_once(&given->of.target, argv[0], "TARGET", error);
 	return OPTIONS_RUN;
 }
 
+/* --- start -----------------------------------------------------------------
+ */
+
+/* Puts the place in the file before a text. In the file things are called
+ * without the hyphens that they have on the command line. */
 static enum options_result
-set_target(struct options *options, const struct given *given, char *error)
+bad_section(const struct config_tunnel *section, int line, char *error)
 {
-	struct target *target = &options->target;
-	char text[TARGET_TEXT_MAX];
-	const char *why;
-	bool is_v6;
+	char text[OPTIONS_ERROR_MAX], *out = text;
+	const char *in;
 
-	if (given->target == NULL)
-		return bad(error, "no TARGET: say which local port to expose");
-	why = target_parse(target, given->target);
-	if (why == NULL && given->local_host != NULL) {
-		if (strpbrk(given->target, ":") != NULL)
-			return bad(error,
-			    "TARGET \"%s\": with --local-host it must "
-			    "be a port",
-			    given->target);
-		is_v6 = strchr(given->local_host, ':') != NULL &&
-			given->local_host[0] != '[';
-		if (snprintf(text, sizeof(text), is_v6 ? "[%s]:%u" : "%s:%u",
-			given->local_host,
-			(unsigned)target->port) >= (int)sizeof(text))
-			return bad(error, "--local-host is too long");
-		why = target_parse(target, text);
-	}
-	if (why != NULL)
-		return bad(error, "TARGET \"%s\": %s", given->target, why);
-	return OPTIONS_RUN;
-}
-
-/* Which certificate of the local service will do, and what it is shown. */
-static enum options_result
-set_local_tls(struct options *options, const struct given *given, char *error)
-{
-	struct target *target = &options->target;
-	bool is_asked = given->local_https || given->allow_invalid_cert ||
-			given->local_ca != NULL || given->local_cert != NULL ||
-			given->local_key != NULL;
-
-	if (options->kind != NULL && (is_asked || target->is_tls))
-		return bad(error,
-		    "a tls tunnel is closed to us: the visitor and the local "
-		    "service speak TLS with each other, so neither https:// "
-		    "nor --local-... has a meaning with it");
-	if (given->local_https && strncasecmp(given->target, "http:", 5) == 0)
-		return bad(error,
-		    "TARGET \"%s\": with --local-https it is https://",
-		    given->target);
-	target->is_tls |= given->local_https;
-	if (is_asked && !target->is_tls)
-		return bad(error, "--local-ca, --local-cert, --local-key and "
-				  "--allow-invalid-cert need a TARGET with "
-				  "https://, or --local-https");
-	if ((given->local_cert == NULL) != (given->local_key == NULL))
-		return bad(
-		    error, "--local-cert and --local-key need each other");
-	if (given->local_ca != NULL && given->allow_invalid_cert)
-		return bad(error, "--local-ca and --allow-invalid-cert "
-				  "contradict each other");
-	options->local_ca = given->local_ca;
-	options->local_cert = given->local_cert;
-	options->local_key = given->local_key;
-	options->allow_invalid_cert = given->allow_invalid_cert;
-	return OPTIONS_RUN;
-}
-
-static enum options_result
-set_host_header(struct options *options, const char *value, char *error)
-{
-	const unsigned char *c;
-
-	if (value == NULL)
-		return OPTIONS_RUN;
-	if (strcmp(value, "rewrite") == 0) {
-		target_host(&options->target, options->host_header);
-		return OPTIONS_RUN;
-	}
-	if (value[0] == '\0' || strlen(value) >= sizeof(options->host_header))
-		return bad(error, "--host-header: no value, or too long");
-	for (c = (const unsigned char *)value; *c != '\0'; c++)
-		if (*c <= ' ' || *c >= 0x7f)
-			return bad(error, "--host-header: no blank, control "
-					  "or non-ASCII character can be in "
-					  "it");
-	strcpy(options->host_header, value);
-	return OPTIONS_RUN;
-}
-
-/* The first that names one: the command line, LT_SERVER, the file. */
-static const char *
-choose_server(const struct given *given, const struct config *config)
-{
-	const char *all[] = { given->server, getenv("LT_SERVER"),
-		config->server };
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		if (all[i] != NULL && all[i][0] != '\0')
-			return all[i];
-	return NULL;
-}
-
-/* Which certificate of the server will do: what the command line says of that
- * wins over the file as a whole. */
-static enum options_result
-set_trust(struct options *options, const struct given *given,
-    const struct config *config, char *error)
-{
-	bool is_given = given->ca != NULL || given->insecure;
-	const char *ca = is_given ? given->ca : config->ca;
-	bool insecure = is_given ? given->insecure : config->insecure;
-
-	if (is_given && !options->server.is_tls)
-		return bad(error, "--ca and --insecure need a server with "
-				  "https://");
-	if (ca != NULL && insecure)
-		return bad(error, "%s contradict each other",
-		    is_given ? "--ca and --insecure"
-			     : "ca and insecure in the configuration file");
-	if (!is_given && ca != NULL && ca[0] != '/')
-		return bad(error,
-		    "ca = \"%s\" in the configuration file: the path must "
-		    "begin with /",
-		    ca);
-	if (ca != NULL && strlen(ca) >= sizeof(options->ca))
-		return bad(error, "--ca: the path is too long");
-	strcpy(options->ca, ca != NULL ? ca : "");
-	options->insecure = insecure;
-	return OPTIONS_RUN;
-}
-
-static enum options_result
-set_server(struct options *options, const struct given *given, char *error)
-{
-	enum options_result result = OPTIONS_BAD;
-	const char *text, *why;
-	struct config config;
-
-	if (config_read(&config, given->config, error, OPTIONS_ERROR_MAX) ==
-	    0) {
-		text = choose_server(given, &config);
-		if (text == NULL)
-			bad(error, "no server: name one with --server URL, in "
-				   "LT_SERVER, or as server = \"URL\" in the "
-				   "configuration file "
-				   "~/.config/localtunnel/ltclient.conf");
-		else if ((why = url_parse(&options->server, text)) != NULL)
-			bad(error, "server \"%s\": %s", text, why);
+	for (in = error; *in != '\0'; in++)
+		if (in[0] == '-' && in[1] == '-')
+			in++;
 		else
-			result = set_trust(options, given, &config, error);
-	}
-	config_fini(&config);
-	return result;
+			*out++ = *in;
+	*out = '\0';
+	return bad(error, "%s:%d: tunnel \"%s\": %s", section->file, line,
+	    section->name, text);
 }
 
-static void
-set_flags(struct options *options, const struct given *given)
-{
-	options->fallback = given->fallback;
-	options->no_reconnect = given->no_reconnect;
-	options->print_requests = given->print_requests;
-	options->display.json = given->json;
-	options->display.quiet = given->quiet;
-	options->display.verbose = given->verbose;
-}
-
-/* Who may visit, and what the local service is told of him. */
+/* Takes what stands behind one key. */
 static enum options_result
-set_visitors(struct options *options, const struct given *given, char *error)
+take_key(struct tunnel_options *tunnel, struct given *given,
+    const struct config_value *value, char *error)
 {
-	const char *wrong = gate_add_environment(&options->gate);
-	const char *version = given->proxy_protocol;
+	const struct row *row = rows;
+	char *where;
 
-	if (wrong != NULL)
-		return bad(error, "LT_AUTH: line %zu is %s",
-		    options->gate.auth.n + 1, wrong);
-	if (options->kind != NULL && options->gate.auth.n > 0)
-		return bad(error,
-		    "--auth and LT_AUTH: visitors of a %s tunnel cannot be "
-		    "asked for a password, since nobody but the local service "
-		    "reads what they send",
-		    options->kind);
-	if (version == NULL)
-		return OPTIONS_RUN;
-	if (strcmp(version, "1") != 0 && strcmp(version, "2") != 0)
-		return bad(error,
-		    "--proxy-protocol: \"%s\" is no version of it: say 1 or 2",
-		    version);
-	options->proxy_protocol = version[0] - '0';
+	while (row->key == NULL || strcmp(row->key, value->key) != 0)
+		row++;
+	where = (char *)given + row->at;
+	if (row->arg != NULL)
+		return take_text(tunnel, (const char **)where, row, row->key,
+		    value->text, error);
+	if (!config_flag((bool *)where, value->text))
+		return bad(error, "%s = \"%s\": it is yes or no", row->key,
+		    value->text);
 	return OPTIONS_RUN;
+}
+
+/* Relative paths would depend on where ltclient was started. */
+static enum options_result
+check_paths(const struct options_given *of, char *error)
+{
+	const char *paths[] = { of->local_ca, of->local_cert, of->local_key };
+
+	for (size_t i = 0; i < 3; i++)
+		if (paths[i] != NULL && paths[i][0] != '/')
+			return bad(error, "\"%s\": the path must begin with /",
+			    paths[i]);
+	return OPTIONS_RUN;
+}
+
+/* Makes a tunnel from its section. */
+static enum options_result
+read_section(struct tunnel_options *tunnel, const struct options *options,
+    const struct config_tunnel *section, char *error)
+{
+	struct given given = { 0 };
+	size_t i;
+
+	for (i = 0; i < section->values_n; i++)
+		if (take_key(tunnel, &given, &section->values[i], error) ==
+		    OPTIONS_BAD)
+			return bad_section(
+			    section, section->values[i].line, error);
+	if (check_paths(&given.of, error) == OPTIONS_BAD ||
+	    settle_tunnel(tunnel, options, &given.of, error) == OPTIONS_BAD)
+		return bad_section(section, section->line, error);
+	tunnel->display.tunnel = section->name;
+	tunnel->display.is_one_of_many = options->tunnels_n > 1;
+	return OPTIONS_RUN;
+}
+
+static enum options_result
+no_tunnel(const struct config *config, const char *name, char *error)
+{
+	char names[OPTIONS_ERROR_MAX / 2] = "";
+	size_t i, len = 0;
+
+	for (i = 0; i < config->tunnels_n && len < sizeof(names); i++)
+		len += (size_t)snprintf(names + len, sizeof(names) - len,
+		    "%s%s", i > 0 ? ", " : "", config->tunnels[i].name);
+	if (config->tunnels_n == 0)
+		snprintf(names, sizeof(names), "none");
+	return bad(error, "no tunnel \"%s\" in %s; those that are there: %s",
+	    name,
+	    config->files != NULL ? config->files
+				  : "a configuration file, since there is none",
+	    names);
+}
+
+/* What is said of one tunnel on the command line has no place there. */
+static enum options_result
+check_start(const struct given *given, int argc, char **argv, char *error)
+{
+	const struct options_given none = { 0 };
+	const struct row *row;
+	int i, j;
+
+	for (row = rows; row < rows + ROWS; row++)
+		if (row->at >= AT(of) &&
+		    memcmp((const char *)given + row->at,
+			(const char *)&none + (row->at - AT(of)),
+			row->arg != NULL ? sizeof(char *) : sizeof(bool)) != 0)
+			return bad(error,
+			    "--%s is of one tunnel: with start it stands in "
+			    "the configuration file",
+			    row->names[0]);
+	if (given->all && argc > 0)
+		return bad(
+		    error, "\"%s\" and --all: one or the other", argv[0]);
+	if (!given->all && argc == 0)
+		return bad(error, "start which tunnels? name some of the "
+				  "configuration file, or say --all");
+	for (i = 1; i < argc; i++)
+		for (j = 0; j < i; j++)
+			if (strcmp(argv[i], argv[j]) == 0)
+				return bad(
+				    error, "\"%s\" is there twice", argv[i]);
+	return OPTIONS_RUN;
+}
+
+/* The tunnels of the configuration file: those names, or all. */
+static enum options_result
+take_start(struct options *options, const struct given *given, int argc,
+    char **argv, char *error)
+{
+	const struct config *config = &options->config;
+	size_t i, n = given->all ? config->tunnels_n : (size_t)argc;
+	const struct config_tunnel *section;
+
+	if (n == 0)
+		return bad(error, "no tunnel in %s",
+		    config->files != NULL ? config->files
+					  : "a configuration file, since "
+					    "there is none");
+	if (!make_tunnels(options, n, error))
+		return OPTIONS_BAD;
+	for (i = 0; i < n; i++) {
+		section = given->all ? &config->tunnels[i]
+				     : config_find(config, argv[i]);
+		if (section == NULL)
+			return no_tunnel(config, argv[i], error);
+		if (read_section(&options->tunnels[i], options, section,
+			error) == OPTIONS_BAD)
+			return OPTIONS_BAD;
+	}
+	return OPTIONS_RUN;
+}
+
+/* --- all of it -------------------------------------------------------------
+ */
+
+static enum options_result
+read_config(struct options *options, const char *file, char *error)
+{
+	struct config_key keys[ROWS + 1] = { 0 };
+	const struct row *row;
+	size_t n = 0;
+
+	for (row = rows; row < rows + ROWS; row++)
+		if (row->key != NULL)
+			keys[n++] = (struct config_key){ row->key,
+				find_add(row) != NULL };
+	return config_read(
+		   &options->config, keys, file, error, OPTIONS_ERROR_MAX) == 0
+		   ? OPTIONS_RUN
+		   : OPTIONS_BAD;
 }
 
 /* Understands what was given, once all is there. */
 static enum options_result
-settle(struct options *options, const struct given *given, char *error)
+settle(struct options *options, struct given *given, int argc, char **argv,
+    char *error)
 {
-	set_flags(options, given);
-	if (given->name != NULL && given->name[0] == '\0')
-		return bad(error, "the name is empty");
-	if (given->name != NULL && !ltp_name(given->name, options->name))
-		return bad(error,
-		    "\"%s\": a name has letters, digits and, inside "
-		    "it, hyphens, %d at most",
-		    given->name, LTP_NAME_MAX);
-	if (set_server(options, given, error) == OPTIONS_BAD ||
-	    set_target(options, given, error) == OPTIONS_BAD ||
-	    set_local_tls(options, given, error) == OPTIONS_BAD ||
-	    set_visitors(options, given, error) == OPTIONS_BAD)
+	bool is_start = argc > 0 && strcmp(argv[0], "start") == 0;
+
+	options->no_reconnect = given->no_reconnect;
+	options->display.json = given->json;
+	options->display.quiet = given->quiet;
+	options->display.verbose = given->verbose;
+	if ((is_start ? check_start(given, argc - 1, argv + 1, error)
+		      : take_words(given, argc, argv, error)) == OPTIONS_BAD ||
+	    read_config(options, given->config, error) == OPTIONS_BAD ||
+	    !options_server(
+		options, given->server, given->ca, given->insecure, error))
 		return OPTIONS_BAD;
-	if (options->kind != NULL &&
-	    (options->print_requests || given->host_header != NULL))
-		return bad(error,
-		    "--print-requests and --host-header need to read what "
-		    "visitors send, and a tls tunnel is closed to us");
-	return set_host_header(options, given->host_header, error);
+	if (is_start)
+		return take_start(options, given, argc - 1, argv + 1, error);
+	return settle_tunnel(&options->tunnels[0], options, &given->of, error);
 }
 
 enum options_result
@@ -503,11 +507,13 @@ options_read(struct options *options, int argc, char **argv,
 {
 	struct option longs[LONGS];
 	char shorts[SHORTS];
-	struct given given = { .gate = &options->gate };
+	struct given given = { 0 };
 	enum options_result result;
 	int id;
 
 	memset(options, 0, sizeof(*options));
+	if (!make_tunnels(options, 1, error))
+		return OPTIONS_BAD;
 	make_getopt(longs, shorts);
 	opterr = 0;
 	optind = 0;
@@ -520,13 +526,17 @@ options_read(struct options *options, int argc, char **argv,
 				   ? bad(error, "unknown option -%c", optopt)
 				   : bad(error, "unknown option %s",
 					 argv[optind - 1]);
-		result = take(&given, id, error);
+		result = take(options, &given, id, error);
 		if (result != OPTIONS_RUN)
 			return result;
 	}
-	result =
-	    take_words(options, &given, argc - optind, argv + optind, error);
-	if (result == OPTIONS_RUN)
-		result = settle(options, &given, error);
-	return result;
+	return settle(options, &given, argc - optind, argv + optind, error);
+}
+
+void
+options_fini(struct options *options)
+{
+	free(options->tunnels);
+	options->tunnels = NULL;
+	config_fini(&options->config);
 }

@@ -9,32 +9,43 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "client/config.h"
 #include "client/display.h"
 #include "client/gate.h"
 #include "client/target.h"
 #include "client/url.h"
 #include "common/ltp.h"
 
-struct options {
-	struct url server;
-	char ca[PATH_MAX]; /* whom to trust about the server; "": the system's
-			      roots */
-	bool insecure;	   /* any certificate of the server will do */
+/* What is asked for one tunnel. */
+struct tunnel_options {
 	struct target target;
 	const char *local_ca; /* the same for the local service; NULL */
 	bool allow_invalid_cert;
 	const char *local_cert; /* shown if it asks; NULL */
 	const char *local_key;
 	char name[LTP_NAME_MAX + 1]; /* -s; "" if none was asked for */
+	const char *group;	     /* who may share it; NULL: nobody */
 	const char *kind;	     /* "tls"; NULL: http. Static */
 	struct gate gate;
 	int proxy_protocol; /* version of the header for the local
 			       service; 0: none */
 	bool fallback;	    /* another name will do */
-	bool no_reconnect;
 	bool print_requests;
 	char host_header[TARGET_TEXT_MAX]; /* what Host becomes; "": as it is */
+	struct display display; /* that of all, and which tunnel it is */
+};
+
+struct options {
+	struct url server;
+	char ca[PATH_MAX]; /* whom to trust about the server; "": the system's
+			      roots */
+	bool insecure;	   /* any certificate of the server will do */
+	bool no_reconnect;
+	const char *token; /* shown to the server; NULL */
 	struct display display;
+	struct tunnel_options *tunnels; /* one or more */
+	size_t tunnels_n;
+	struct config config; /* what texts may belong to */
 };
 
 enum options_result {
@@ -46,10 +57,13 @@ enum options_result {
 
 #define OPTIONS_ERROR_MAX 512
 
-/* Reads the command line, LT_SERVER, LT_AUTH and the configuration files, and
- * wipes passwords out of the command line. OPTIONS_BAD: `error` says why. */
+/* Reads the command line, which texts may point into from then on, LT_SERVER,
+ * LT_AUTH and the configuration files, and wipes passwords out of the command
+ * line. OPTIONS_BAD: `error` says why. In any case options_fini() it. */
 enum options_result options_read(
     struct options *, int argc, char **argv, char error[OPTIONS_ERROR_MAX]);
+
+void options_fini(struct options *);
 
 /* Writes what --help says. */
 void options_help(FILE *);

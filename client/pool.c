@@ -44,6 +44,7 @@ LIST_HEAD(member_list, member);
 struct pool {
 	LIST_ENTRY(pool) entry; /* in the client */
 	struct client *client;
+	struct service *service;
 	struct proxy_to to; /* with the proxy request */
 	char *hello;
 	char *sni;
@@ -64,7 +65,7 @@ static void
 tell_ended(struct pool *pool)
 {
 	if (pool->ended_n > 0)
-		display_detail(&pool->client->options->display,
+		display_detail(&pool->service->options->display,
 		    "proxy connections ended: %zu, %s", pool->ended_n,
 		    pool->why);
 	pool->ended_n = 0;
@@ -232,7 +233,8 @@ open_one(struct pool *pool)
 		return false;
 	member->pool = pool;
 	member->started_ms = clock_ms();
-	member->proxy = proxy_start(pool->client, &pool->to, &ops, member);
+	member->proxy =
+	    proxy_start(pool->client, pool->service, &pool->to, &ops, member);
 	if (member->proxy == NULL) {
 		free(member);
 		return false;
@@ -288,8 +290,8 @@ clamp(int64_t concurrency)
 }
 
 struct pool *
-pool_new(struct client *client, const struct pool_session *session,
-    int64_t concurrency)
+pool_new(struct client *client, struct service *service,
+    const struct pool_session *session, int64_t concurrency)
 {
 	struct ltp_message hello = {
 		.type = LTP_PROXY,
@@ -314,6 +316,7 @@ pool_new(struct client *client, const struct pool_session *session,
 		return NULL;
 	}
 	pool->client = client;
+	pool->service = service;
 	pool->to.addr = session->backend;
 	pool->to.hello = pool->hello;
 	pool->to.sni = pool->sni;
@@ -333,7 +336,7 @@ pool_resize(struct pool *pool, int64_t concurrency)
 	size_t target = clamp(concurrency);
 
 	if (target != pool->target)
-		display_detail(&pool->client->options->display,
+		display_detail(&pool->service->options->display,
 		    "proxy connections to keep ready: %zu instead of %zu",
 		    target, pool->target);
 	pool->target = target;

@@ -12,6 +12,7 @@
 
 struct client;
 struct pool;
+struct service;
 
 #define POOL_MAX 64 /* idle ones, whatever the server asks for */
 
@@ -25,9 +26,10 @@ struct pool_session {
 	const char *sni;
 };
 
-/* A pool that fills itself. NULL if there is no memory. */
-struct pool *pool_new(
-    struct client *, const struct pool_session *, int64_t concurrency);
+/* A pool that fills itself, for visitors of that service. NULL if there is no
+ * memory. */
+struct pool *pool_new(struct client *, struct service *,
+    const struct pool_session *, int64_t concurrency);
 
 /* The server wants another number of idle connections. It closes itself what
  * is too much. */

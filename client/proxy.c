@@ -47,6 +47,7 @@
 
 struct proxy {
 	struct client *client;
+	struct service *service;
 	const struct proxy_ops *ops;
 	void *arg;
 	const struct proxy_to *to;
@@ -124,7 +125,7 @@ tell_visitor(const struct proxy *proxy, const char *peer)
 
 	if (peer == NULL)
 		peer = "the server does not say from where";
-	display_detail(&proxy->client->options->display,
+	display_detail(&proxy->service->options->display,
 	    "visitor %ju has come: %s", (uintmax_t)proxy->number,
 	    log_escape(text, sizeof(text), peer, strlen(peer)));
 }
@@ -132,7 +133,7 @@ tell_visitor(const struct proxy *proxy, const char *peer)
 static void
 tell_joined(const struct proxy *proxy, const struct dial_result *to)
 {
-	const struct options *options = proxy->client->options;
+	const struct tunnel_options *options = proxy->service->options;
 	char text[TARGET_TEXT_MAX];
 
 	/* To write an address costs more than all else that a join does. */
@@ -153,7 +154,7 @@ tell_end(const struct proxy *proxy, const char *why)
 		in = relay_bytes(proxy->relay, RELAY_A_TO_B);
 		out = relay_bytes(proxy->relay, RELAY_B_TO_A);
 	}
-	display_detail(&proxy->client->options->display,
+	display_detail(&proxy->service->options->display,
 	    "visitor %ju ended: %s, %ju bytes in, %ju out",
 	    (uintmax_t)proxy->number, why, (uintmax_t)in, (uintmax_t)out);
 }
@@ -169,7 +170,7 @@ refuse(struct proxy *proxy, const char *head, size_t len)
 	struct evbuffer *page = evbuffer_new();
 
 	if (page != NULL &&
-	    local_page(proxy->client, &failure, head, len, page) == 0)
+	    local_page(proxy->service, &failure, head, len, page) == 0)
 		drain_start(proxy->client->drains, &proxy->stream,
 		    evbuffer_pullup(page, -1), evbuffer_get_length(page));
 	if (page != NULL)
@@ -203,17 +204,17 @@ refuse_cb(int fd, short what, void *arg)
 
 /* Tells the user, but not for each of many visitors. */
 static void
-say_no_local(struct client *client, const char *why)
+say_no_local(struct service *service, const char *why)
 {
 	char target[TARGET_TEXT_MAX];
 	uint64_t now = clock_ms();
 
-	if (client->said_local_ms != 0 && now - client->said_local_ms < SAY_MS)
+	if (service->said_away_ms != 0 && now - service->said_away_ms < SAY_MS)
 		return;
-	client->said_local_ms = now;
-	display_error(&client->options->display,
+	service->said_away_ms = now;
+	display_error(&service->options->display,
 	    "a visitor came, but %s cannot be reached: %s",
-	    target_text(&client->options->target, target), why);
+	    target_text(&service->options->target, target), why);
 }
 
 static void
@@ -224,9 +225,9 @@ start_refusal(struct proxy *proxy, const struct dial_result *to)
 	proxy->error = to->error;
 	set_why(proxy, "%s%s", to->why, trust_local_hint(to->cert));
 	tell_end(proxy, why_of(proxy));
-	say_no_local(proxy->client, why_of(proxy));
+	say_no_local(proxy->service, why_of(proxy));
 	/* A page would be no answer to a visitor who speaks TLS. */
-	if (proxy->client->options->kind != NULL) {
+	if (proxy->service->options->kind != NULL) {
 		proxy_end(proxy, NULL);
 		return;
 	}
@@ -264,7 +265,7 @@ refuse_late(struct proxy *proxy)
 	proxy->error = EPROTO;
 	set_why(proxy, "it broke off%s%s%s", why[0] != '\0' ? " (" : "", why,
 	    why[0] != '\0' ? ")" : "");
-	say_no_local(proxy->client, why_of(proxy));
+	say_no_local(proxy->service, why_of(proxy));
 	refuse(proxy, "", 0);
 }
 
@@ -303,8 +304,9 @@ join(struct proxy *proxy)
 	    client->relays, &proxy->stream, &proxy->local, &ops, proxy);
 	if (proxy->relay == NULL)
 		return -1;
-	if (request_is_wanted(client->options)) {
-		proxy->request = request_new(client->options, proxy->relay);
+	if (request_is_wanted(proxy->service->options)) {
+		proxy->request =
+		    request_new(proxy->service->options, proxy->relay);
 		if (proxy->request == NULL)
 			return -1;
 		relay_inspect(proxy->relay, RELAY_A_TO_B);
@@ -357,8 +359,8 @@ local_cb(void *arg, const struct dial_result *to)
 static void
 dial_local(struct proxy *proxy)
 {
-	proxy->dial =
-	    local_dial(proxy->client, &proxy->visitor, local_cb, proxy);
+	proxy->dial = local_dial(
+	    proxy->client, proxy->service, &proxy->visitor, local_cb, proxy);
 	if (proxy->dial == NULL)
 		proxy_end(proxy, NULL);
 }
@@ -471,8 +473,8 @@ connected_cb(void *arg, const struct dial_result *to)
 }
 
 struct proxy *
-proxy_start(struct client *client, const struct proxy_to *where,
-    const struct proxy_ops *ops, void *arg)
+proxy_start(struct client *client, struct service *service,
+    const struct proxy_to *where, const struct proxy_ops *ops, void *arg)
 {
 	struct dial_to to = { .addr = &where->addr,
 		.trust = client->server_trust,
@@ -483,6 +485,7 @@ proxy_start(struct client *client, const struct proxy_to *where,
 	if (proxy == NULL)
 		return NULL;
 	proxy->client = client;
+	proxy->service = service;
 	proxy->ops = ops;
 	proxy->arg = arg;
 	proxy->to = where;

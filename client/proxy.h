@@ -14,6 +14,7 @@
 
 struct client;
 struct proxy;
+struct service;
 
 struct proxy_ops {
 	/* A visitor came; it is no longer idle. */
@@ -33,8 +34,8 @@ struct proxy_to {
 };
 
 /* Starts. Never calls back before it returns. NULL if there is no memory. */
-struct proxy *proxy_start(struct client *, const struct proxy_to *,
-    const struct proxy_ops *, void *arg);
+struct proxy *proxy_start(struct client *, struct service *,
+    const struct proxy_to *, const struct proxy_ops *, void *arg);
 
 /* Closes it wherever it stands; NULL is fine. Sets the pointer to NULL. */
 void proxy_free(struct proxy **);

@@ -32,7 +32,7 @@ struct entry {
 };
 
 struct request {
-	const struct options *options;
+	const struct tunnel_options *options;
 	struct relay *relay;
 	struct follow follow;
 	struct answer answer;
@@ -45,14 +45,14 @@ struct request {
 };
 
 bool
-request_is_wanted(const struct options *options)
+request_is_wanted(const struct tunnel_options *options)
 {
 	return options->print_requests || options->host_header[0] != '\0' ||
 	       options->target.is_tls;
 }
 
 struct request *
-request_new(const struct options *options, struct relay *relay)
+request_new(const struct tunnel_options *options, struct relay *relay)
 {
 	struct request *request = calloc(1, sizeof(*request));
 

@@ -12,17 +12,17 @@
 
 #include <stdbool.h>
 
-struct options;
 struct relay;
 struct relay_view;
 struct request;
+struct tunnel_options;
 
 /* True if the options make any of it needed. */
-bool request_is_wanted(const struct options *);
+bool request_is_wanted(const struct tunnel_options *);
 
 /* Follows a relay in which A sends requests and B answers; the caller puts
  * both directions under inspection. NULL if there is no memory. */
-struct request *request_new(const struct options *, struct relay *);
+struct request *request_new(const struct tunnel_options *, struct relay *);
 
 /* The inspector of both directions. */
 void request_inspect(struct request *, struct relay_view *);

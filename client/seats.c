@@ -13,12 +13,21 @@
 
 #include "client/session.h"
 
+static struct session *
+make(const struct seats *seats, unsigned number)
+{
+	const struct seats_plan *plan = &seats->plan;
+
+	return session_new(plan->client, plan->service, number, plan->identity,
+	    plan->ops, plan->arg);
+}
+
 int
-seats_init(struct seats *seats, struct client *client,
-    const struct identity *identity, const struct session_ops *ops, void *arg)
+seats_init(struct seats *seats, const struct seats_plan *plan)
 {
 	memset(seats, 0, sizeof(*seats));
-	seats->all[0] = session_new(client, 1, identity, ops, arg);
+	seats->plan = *plan;
+	seats->all[0] = make(seats, 1);
 	return seats->all[0] == NULL ? -1 : 0;
 }
 
@@ -95,8 +104,7 @@ drop(struct session **session)
 }
 
 void
-seats_resize(struct seats *seats, int64_t n, struct client *client,
-    const struct identity *identity, const struct session_ops *ops, void *arg)
+seats_resize(struct seats *seats, int64_t n)
 {
 	struct session **session;
 	unsigned i;
@@ -108,8 +116,7 @@ seats_resize(struct seats *seats, int64_t n, struct client *client,
 			continue;
 		}
 		if (*session == NULL)
-			*session =
-			    session_new(client, i + 1, identity, ops, arg);
+			*session = make(seats, i + 1);
 		if (*session != NULL)
 			session_wake(*session);
 	}

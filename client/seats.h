@@ -11,19 +11,29 @@
 
 struct client;
 struct identity;
+struct service;
 struct session;
 struct session_ops;
 
 #define SEATS_MAX 16 /* whatever the server asks for */
 
+/* What all of them are made from; borrowed. */
+struct seats_plan {
+	struct client *client;
+	struct service *service;
+	const struct identity *identity;
+	const struct session_ops *ops;
+	void *arg;
+};
+
 struct seats {
+	struct seats_plan plan;
 	struct session *all[SEATS_MAX]; /* [0] is always there */
 };
 
 /* The first one is there then, and does nothing yet. -1 if there is no
  * memory. Free it either way. */
-int seats_init(struct seats *, struct client *, const struct identity *,
-    const struct session_ops *, void *arg);
+int seats_init(struct seats *, const struct seats_plan *);
 void seats_fini(struct seats *);
 
 /* True if any of them can be given visitors. */
@@ -41,8 +51,7 @@ bool seats_has_taken_first(const struct seats *);
 
 /* Makes it `n`, 1 to SEATS_MAX: begins those that are missing, ends those
  * that are too many. */
-void seats_resize(struct seats *, int64_t n, struct client *,
-    const struct identity *, const struct session_ops *, void *arg);
+void seats_resize(struct seats *, int64_t n);
 
 /* None of them takes new visitors, or makes another attempt. */
 void seats_leave(struct seats *);

@@ -30,6 +30,7 @@
 
 struct session {
 	struct client *client;
+	struct service *service;
 	const struct identity *identity;
 	const struct session_ops *ops;
 	void *arg;
@@ -75,7 +76,10 @@ fill_ask(struct session *session)
 		.secret = text_or_null(identity->secret),
 		.sni = text_or_null(sni),
 		.kind = identity->kind,
+		.group = identity->group,
+		.gate = &session->service->options->gate,
 		.strict = identity->strict || session->number > 1,
+		.display = &session->service->options->display,
 	};
 }
 
@@ -153,10 +157,11 @@ start_pool(struct session *session, int64_t concurrency)
 		of.sni = text_or_null(session->sni);
 	}
 	pool_retire(&session->pool);
-	session->pool = pool_new(session->client, &of, concurrency);
+	session->pool =
+	    pool_new(session->client, session->service, &of, concurrency);
 	if (session->pool == NULL)
 		display_error(
-		    &session->client->options->display, "out of memory");
+		    &session->service->options->display, "out of memory");
 }
 
 /* Before the new label is kept: is it the one that was asked for? */
@@ -167,7 +172,7 @@ tell_session(const struct session *session, const struct ltp_message *reply)
 			  reply->session != NULL &&
 			  strcmp(session->ask.session, reply->session) == 0;
 
-	display_detail(&session->client->options->display,
+	display_detail(&session->service->options->display,
 	    "session %u %s: name %s, %jd proxy connections to keep ready",
 	    session->number, is_resumed ? "resumed" : "granted",
 	    session->identity->name, (intmax_t)reply->concurrency);
@@ -217,7 +222,7 @@ leave_cb(void *arg, struct control *control, int64_t ms)
 		ms = 0;
 	if (ms > BACKOFF_MAX_MS)
 		ms = BACKOFF_MAX_MS;
-	display_detail(&session->client->options->display,
+	display_detail(&session->service->options->display,
 	    "session %u: the server is leaving; moving to another one",
 	    session->number);
 	session->is_leaving = true;
@@ -281,7 +286,7 @@ retry_cb(int fd, short what, void *arg)
  */
 
 struct session *
-session_new(struct client *client, unsigned number,
+session_new(struct client *client, struct service *service, unsigned number,
     const struct identity *identity, const struct session_ops *ops, void *arg)
 {
 	struct session *session = calloc(1, sizeof(*session));
@@ -289,6 +294,7 @@ session_new(struct client *client, unsigned number,
 	if (session == NULL)
 		return NULL;
 	session->client = client;
+	session->service = service;
 	session->number = number;
 	session->identity = identity;
 	session->ops = ops;

@@ -17,6 +17,7 @@ struct client;
 struct control_end;
 struct identity;
 struct ltp_message;
+struct service;
 struct session;
 
 struct session_ops {
@@ -41,7 +42,7 @@ struct session_ops {
 
 /* The session of that number, 1 being the first; does nothing yet; the
  * identity is borrowed. NULL if there is no memory. */
-struct session *session_new(struct client *, unsigned number,
+struct session *session_new(struct client *, struct service *, unsigned number,
     const struct identity *, const struct session_ops *, void *arg);
 
 /* Joined connections live on until pool_free_all(). NULL is fine. */

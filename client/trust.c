@@ -62,7 +62,7 @@ trust_server(const struct options *options, char why[TLS_WHY_MAX])
 /* It is spoken to in whatever the visitor speaks, which is HTTP/1: a server
  * that knows another language too must not choose that one. */
 struct trust *
-trust_local(const struct options *options, char why[TLS_WHY_MAX])
+trust_local(const struct tunnel_options *options, char why[TLS_WHY_MAX])
 {
 	const struct target *target = &options->target;
 	struct tls_client_setup setup = {

@@ -13,6 +13,7 @@
 #include "common/tls.h"
 
 struct options;
+struct tunnel_options;
 
 struct trust {
 	struct tls_context *context;
@@ -23,7 +24,7 @@ struct trust {
 /* The server, or the local service, of the options, which must be one with
  * TLS. NULL with `why`, which names the file. */
 struct trust *trust_server(const struct options *, char why[TLS_WHY_MAX]);
-struct trust *trust_local(const struct options *, char why[TLS_WHY_MAX]);
+struct trust *trust_local(const struct tunnel_options *, char why[TLS_WHY_MAX]);
 
 void trust_free(struct trust *); /* NULL is fine */
 

@@ -38,7 +38,7 @@
 
 struct tunnel {
 	struct client *client;
-	const struct options *options;
+	const struct tunnel_options *options;
 	const struct display *display;
 	tunnel_over_fn over;
 	void *arg;
@@ -142,8 +142,8 @@ unreachable(struct tunnel *tunnel, const struct control_end *ended)
 		snprintf(why, sizeof(why), "%s", ended->text);
 	else
 		snprintf(why, sizeof(why), "server %s: %s",
-		    tunnel->options->server.authority, ended->text);
-	if (!tunnel->options->no_reconnect ||
+		    tunnel->client->options->server.authority, ended->text);
+	if (!tunnel->client->options->no_reconnect ||
 	    seats_is_serving(&tunnel->seats)) {
 		back_off(tunnel, why);
 		return;
@@ -155,10 +155,15 @@ unreachable(struct tunnel *tunnel, const struct control_end *ended)
 static void
 name_taken(struct tunnel *tunnel)
 {
-	if (tunnel->identity.is_locked_out)
+	if (tunnel->identity.is_locked_out && tunnel->options->group == NULL)
 		display_error(tunnel->display,
 		    "the name %s is taken: another ltclient on this machine "
 		    "has it",
+		    tunnel->identity.name);
+	else if (tunnel->options->group != NULL)
+		display_error(tunnel->display,
+		    "the name %s is taken: whoever has it shares it with "
+		    "another key, or with nobody",
 		    tunnel->identity.name);
 	else
 		display_error(tunnel->display,
@@ -246,7 +251,7 @@ closed(struct tunnel *tunnel, const char *text)
 static void
 down(struct tunnel *tunnel, const char *why)
 {
-	if (tunnel->options->no_reconnect) {
+	if (tunnel->client->options->no_reconnect) {
 		display_error(tunnel->display, "lost the server: %s", why);
 		end(tunnel, TUNNEL_EXIT_UNREACHABLE);
 		return;
@@ -353,13 +358,15 @@ reply_cb(void *arg, struct session *session, const char *asked,
     const struct ltp_message *reply)
 {
 	struct tunnel *tunnel = arg;
-	const char *need =
-	    gate_needs(&tunnel->options->gate, tunnel->options->kind);
+	const struct identity *identity = &tunnel->identity;
+	const char *need = gate_needs(&tunnel->options->gate, identity->kind);
 
 	if (is_first(session))
 		evtimer_del(&tunnel->mute);
-	/* An old server takes what it does not know for nothing, and has
-	 * opened a tunnel of kind http, for everybody. */
+	/* An old server has opened a tunnel of kind http, for everybody, and
+	 * takes it away from its other clients. */
+	if (need == NULL && identity->group != NULL)
+		need = "--group";
 	if (need != NULL && !reply->has_ext) {
 		display_error(
 		    tunnel->display, "this server is too old for %s", need);
@@ -367,8 +374,7 @@ reply_cb(void *arg, struct session *session, const char *asked,
 		return false;
 	}
 	if (is_first(session))
-		identity_take_name(
-		    &tunnel->identity, tunnel->options, asked, reply);
+		identity_take_name(&tunnel->identity, asked, reply);
 	/* Another secret comes from another server, or from one that has
 	 * forgotten us. */
 	if (identity_take_secret(&tunnel->identity, reply))
@@ -436,12 +442,10 @@ up_cb(void *arg, struct session *session, const struct ltp_message *reply)
 		return;
 	tunnel->mute_tries = 0;
 	tunnel->last_why[0] = '\0';
-	identity_save(
-	    &tunnel->identity, tunnel->options, session_label(session));
+	identity_save(&tunnel->identity, session_label(session));
 	identity_take_sni(&tunnel->identity, reply->sni);
 	announce(tunnel, reply);
-	seats_resize(&tunnel->seats, reply->has_ext ? reply->sessions : 1,
-	    tunnel->client, &tunnel->identity, &ops, tunnel);
+	seats_resize(&tunnel->seats, reply->has_ext ? reply->sessions : 1);
 }
 
 /* --- attempts --------------------------------------------------------------
@@ -477,27 +481,31 @@ mute_cb(int fd, short what, void *arg)
 	if (session_is_trying(first(tunnel)))
 		display_note(tunnel->display, "%s %s ...",
 		    session_waits_for(first(tunnel)),
-		    tunnel->options->server.authority);
+		    tunnel->client->options->server.authority);
 }
 
 struct tunnel *
-tunnel_new(struct client *client, tunnel_over_fn over, void *arg)
+tunnel_new(struct client *client, struct service *service, tunnel_over_fn over,
+    void *arg)
 {
 	struct tunnel *tunnel = calloc(1, sizeof(*tunnel));
 	char label[SECRETS_TEXT_MAX];
+	struct seats_plan plan;
 
 	if (tunnel == NULL)
 		return NULL;
 	tunnel->client = client;
-	tunnel->options = client->options;
-	tunnel->display = &client->options->display;
+	tunnel->options = service->options;
+	tunnel->display = &service->options->display;
 	tunnel->over = over;
 	tunnel->arg = arg;
 	evtimer_assign(&tunnel->mute, client->base, mute_cb, tunnel);
 	evtimer_assign(&tunnel->ending, client->base, ending_cb, tunnel);
-	if (identity_init(&tunnel->identity, tunnel->options, label) == -1 ||
-	    seats_init(&tunnel->seats, client, &tunnel->identity, &ops,
-		tunnel) == -1) {
+	plan = (struct seats_plan){ client, service, &tunnel->identity, &ops,
+		tunnel };
+	if (identity_init(&tunnel->identity, client->options, service->options,
+		label) == -1 ||
+	    seats_init(&tunnel->seats, &plan) == -1) {
 		tunnel_free(tunnel);
 		return NULL;
 	}
@@ -513,6 +521,8 @@ tunnel_leave(struct tunnel *tunnel)
 	evtimer_del(&tunnel->mute);
 	evtimer_del(&tunnel->ending);
 	seats_leave(&tunnel->seats);
+	/* The name is free for others of this machine, too. */
+	identity_fini(&tunnel->identity);
 }
 
 void

@@ -7,6 +7,7 @@
 #define LT_CLIENT_TUNNEL_H
 
 struct client;
+struct service;
 struct tunnel;
 
 /* Exit codes, as ltclient(1) has them. */
@@ -22,9 +23,10 @@ enum tunnel_exit {
 /* It is over; the user has been told why. */
 typedef void (*tunnel_over_fn)(void *arg, enum tunnel_exit);
 
-/* Starts; never calls back before it returns. NULL if there is no memory or
- * no randomness. */
-struct tunnel *tunnel_new(struct client *, tunnel_over_fn, void *arg);
+/* Starts one that leads to that service; never calls back before it returns.
+ * NULL if there is no memory or no randomness. */
+struct tunnel *tunnel_new(
+    struct client *, struct service *, tunnel_over_fn, void *arg);
 
 /* Tells the server that the tunnel is no longer wanted; no visitor comes after
  * that, and it never calls back. Joined connections live on. */

@@ -150,6 +150,7 @@ static const struct field fields[] = {
 	STRING(EXT, "kind", kind, CONTROL, INSISTED, LTP_KIND_MAX),
 	NUMBER(EXT, "port", port, CONTROL | REPLY, OPTIONAL),
 	STRING(EXT, "group", group, CONTROL, OPTIONAL, ANY_LEN),
+	STRING(EXT, "token", token, CONTROL, OPTIONAL, ANY_LEN),
 	BOOLEAN(EXT, "strict", strict, CONTROL),
 	LIST(EXT, "auth", auth, CONTROL),
 	LIST(EXT, "allow", allow, CONTROL),

@@ -101,6 +101,7 @@ struct ltp_message {
 	const char *kind;	  /* CONTROL: "tls"; NULL is "http" */
 	int64_t port;		  /* CONTROL: wished for; CONTROL_REPLY */
 	const char *group;	  /* CONTROL: the key that shares the name */
+	const char *token;	  /* CONTROL: what the server may ask for */
 	bool strict;		  /* CONTROL */
 	struct ltp_list auth;	  /* CONTROL: user:password; not checked */
 	struct ltp_list allow;	  /* CONTROL: networks; not checked */

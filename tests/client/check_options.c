@@ -5,12 +5,14 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/options.h"
 
 #define WORDS_MAX 32
 
 static struct options options;
+static struct tunnel_options *tunnel; /* the first */
 static char error[OPTIONS_ERROR_MAX];
 
 /* Reads a command line given as one text, words divided by single blanks. */
@@ -20,13 +22,34 @@ read_line(const char *line)
 	static char text[512];
 	char *argv[WORDS_MAX + 1] = { (char[]){ "ltclient" } };
 	int argc = 1;
+	enum options_result result;
 	char *word;
 
 	snprintf(text, sizeof(text), "%s", line);
 	for (word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
 		argv[argc++] = word;
 	error[0] = '\0';
-	return options_read(&options, argc, argv, error);
+	options_fini(&options);
+	result = options_read(&options, argc, argv, error);
+	tunnel = options.tunnels;
+	return result;
+}
+
+/* The same, with a configuration file of that text. */
+static enum options_result
+read_file(const char *file, const char *line)
+{
+	char path[] = "/tmp/lt-check.XXXXXX", words[512];
+	enum options_result result;
+	int fd = mkstemp(path);
+
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(write(fd, file, strlen(file)), (ssize_t)strlen(file));
+	close(fd);
+	snprintf(words, sizeof(words), "-c %s %s", path, line);
+	result = read_line(words);
+	unlink(path);
+	return result;
 }
 
 static void
@@ -34,6 +57,13 @@ setup(void)
 {
 	unsetenv("LT_SERVER");
 	unsetenv("LT_AUTH");
+	setenv("XDG_CONFIG_HOME", "/nowhere", 1);
+}
+
+static void
+teardown(void)
+{
+	options_fini(&options);
 }
 
 START_TEST(least)
@@ -42,12 +72,12 @@ START_TEST(least)
 	    read_line("-S http://localhost:8000 5000"), OPTIONS_RUN);
 	ck_assert_str_eq(options.server.host, "localhost");
 	ck_assert_uint_eq(options.server.port, 8000);
-	ck_assert_str_eq(options.target.host, "localhost");
-	ck_assert_uint_eq(options.target.port, 5000);
-	ck_assert_str_eq(options.name, "");
-	ck_assert_str_eq(options.host_header, "");
-	ck_assert(!options.fallback && !options.no_reconnect);
-	ck_assert(!options.print_requests && !options.display.json);
+	ck_assert_str_eq(tunnel->target.host, "localhost");
+	ck_assert_uint_eq(tunnel->target.port, 5000);
+	ck_assert_str_eq(tunnel->name, "");
+	ck_assert_str_eq(tunnel->host_header, "");
+	ck_assert(!tunnel->fallback && !options.no_reconnect);
+	ck_assert(!tunnel->print_requests && !options.display.json);
 }
 END_TEST
 
@@ -59,11 +89,11 @@ START_TEST(everything)
 		      "--no-reconnect http"),
 	    OPTIONS_RUN);
 	ck_assert_str_eq(options.server.authority, "example.com");
-	ck_assert_str_eq(options.name, "demo");
-	ck_assert_str_eq(options.target.host, "nas.lan");
-	ck_assert_str_eq(options.host_header, "nas.lan:5000");
-	ck_assert(options.fallback && options.no_reconnect);
-	ck_assert(options.print_requests && options.display.json);
+	ck_assert_str_eq(tunnel->name, "demo");
+	ck_assert_str_eq(tunnel->target.host, "nas.lan");
+	ck_assert_str_eq(tunnel->host_header, "nas.lan:5000");
+	ck_assert(tunnel->fallback && options.no_reconnect);
+	ck_assert(tunnel->print_requests && options.display.json);
 	ck_assert(options.display.quiet && options.display.verbose);
 }
 END_TEST
@@ -71,19 +101,19 @@ END_TEST
 START_TEST(visitors)
 {
 	ck_assert_int_eq(read_line("-S x 5000"), OPTIONS_RUN);
-	ck_assert_uint_eq(options.gate.auth.n, 0);
-	ck_assert_int_eq(options.proxy_protocol, 0);
+	ck_assert_uint_eq(tunnel->gate.auth.n, 0);
+	ck_assert_int_eq(tunnel->proxy_protocol, 0);
 	ck_assert_int_eq(
 	    read_line("-S x --auth ada:p:q --auth=bob:y --allow 192.0.2.0/24 "
 		      "--deny ::1 --deny 192.0.2.7 --proxy-protocol 2 5000"),
 	    OPTIONS_RUN);
-	ck_assert_uint_eq(options.gate.auth.n, 2);
-	ck_assert_str_eq(options.gate.auth.each[0], "ada:p:q");
-	ck_assert_str_eq(options.gate.auth.each[1], "bob:y");
-	ck_assert_uint_eq(options.gate.allow.n, 1);
-	ck_assert_uint_eq(options.gate.deny.n, 2);
-	ck_assert_str_eq(options.gate.deny.each[1], "192.0.2.7");
-	ck_assert_int_eq(options.proxy_protocol, 2);
+	ck_assert_uint_eq(tunnel->gate.auth.n, 2);
+	ck_assert_str_eq(tunnel->gate.auth.each[0], "ada:p:q");
+	ck_assert_str_eq(tunnel->gate.auth.each[1], "bob:y");
+	ck_assert_uint_eq(tunnel->gate.allow.n, 1);
+	ck_assert_uint_eq(tunnel->gate.deny.n, 2);
+	ck_assert_str_eq(tunnel->gate.deny.each[1], "192.0.2.7");
+	ck_assert_int_eq(tunnel->proxy_protocol, 2);
 	/* A tunnel that is passed through has addresses too. */
 	ck_assert_int_eq(read_line("-S x --deny ::1 --proxy-protocol 1 tls 22"),
 	    OPTIONS_RUN);
@@ -92,7 +122,7 @@ START_TEST(visitors)
 	ck_assert_ptr_nonnull(strstr(error, "LT_AUTH: line 2"));
 	setenv("LT_AUTH", "ada:x", 1);
 	ck_assert_int_eq(read_line("-S x 5000"), OPTIONS_RUN);
-	ck_assert_str_eq(options.gate.auth.each[0], "ada:x");
+	ck_assert_str_eq(tunnel->gate.auth.each[0], "ada:x");
 	ck_assert_int_eq(read_line("-S x tls 5000"), OPTIONS_BAD);
 	unsetenv("LT_AUTH");
 }
@@ -124,12 +154,12 @@ START_TEST(targets)
 {
 	ck_assert_int_eq(
 	    read_line("-S x http unix:/run/app.sock"), OPTIONS_RUN);
-	ck_assert_str_eq(options.target.path, "/run/app.sock");
+	ck_assert_str_eq(tunnel->target.path, "/run/app.sock");
 	ck_assert_int_eq(read_line("-S x -l ::1 5000"), OPTIONS_RUN);
-	ck_assert_str_eq(options.target.host, "::1");
+	ck_assert_str_eq(tunnel->target.host, "::1");
 	ck_assert_int_eq(
 	    read_line("-S x --host-header app.test 5000"), OPTIONS_RUN);
-	ck_assert_str_eq(options.host_header, "app.test");
+	ck_assert_str_eq(tunnel->host_header, "app.test");
 	ck_assert_int_eq(read_line("5000 -S x"), OPTIONS_RUN);
 }
 END_TEST
@@ -154,22 +184,22 @@ START_TEST(local_services_with_tls)
 	    read_line("-S x https://nas.lan --local-ca ca --local-cert c "
 		      "--local-key k --host-header rewrite"),
 	    OPTIONS_RUN);
-	ck_assert(options.target.is_tls && !options.server.is_tls);
-	ck_assert_uint_eq(options.target.port, 443);
-	ck_assert_str_eq(options.local_ca, "ca");
-	ck_assert_str_eq(options.local_cert, "c");
-	ck_assert_str_eq(options.local_key, "k");
-	ck_assert_str_eq(options.host_header, "nas.lan");
+	ck_assert(tunnel->target.is_tls && !options.server.is_tls);
+	ck_assert_uint_eq(tunnel->target.port, 443);
+	ck_assert_str_eq(tunnel->local_ca, "ca");
+	ck_assert_str_eq(tunnel->local_cert, "c");
+	ck_assert_str_eq(tunnel->local_key, "k");
+	ck_assert_str_eq(tunnel->host_header, "nas.lan");
 	ck_assert_int_eq(
 	    read_line("-S x --local-https -l nas.lan 8443"), OPTIONS_RUN);
-	ck_assert(options.target.is_tls && !options.allow_invalid_cert);
-	ck_assert_str_eq(options.target.host, "nas.lan");
+	ck_assert(tunnel->target.is_tls && !tunnel->allow_invalid_cert);
+	ck_assert_str_eq(tunnel->target.host, "nas.lan");
 	ck_assert_int_eq(
 	    read_line("-S x --local-https --allow-invalid-cert unix:/s"),
 	    OPTIONS_RUN);
-	ck_assert(options.target.is_tls && options.allow_invalid_cert);
+	ck_assert(tunnel->target.is_tls && tunnel->allow_invalid_cert);
 	ck_assert_int_eq(read_line("-S x tls 8443"), OPTIONS_RUN);
-	ck_assert(!options.target.is_tls);
+	ck_assert(!tunnel->target.is_tls);
 }
 END_TEST
 
@@ -184,7 +214,17 @@ static const struct {
 	{ "-S x nonsense:x", "TARGET \"nonsense:x\": " },
 	{ "http://localhost:8000 5000",
 	    "only one TARGET; did you mean -S http://localhost:8000 5000?" },
-	{ "start web", "start: not in this release" },
+	{ "-S x start web", "no tunnel \"web\" in a configuration file, since "
+			    "there is none" },
+	{ "-S x start --all", "no tunnel in a configuration file" },
+	{ "-S x start", "name some" },
+	{ "-S x start web --all", "one or the other" },
+	{ "-S x start web ssh web", "\"web\" is there twice" },
+	{ "-S x start -s demo web", "--subdomain is of one tunnel" },
+	{ "-S x start --fallback web", "--fallback is of one tunnel" },
+	{ "-S x --all 5000", "--all needs start" },
+	{ "-S x --group k 5000", "--group needs --name" },
+	{ "-S x --group k -s demo --fallback 5000", "contradict" },
 	{ "diagnose", "diagnose: not in this release" },
 	{ "-S x tcp 22", "tcp: not in this release" },
 	{ "-S x tls 22 --print-requests", "closed to us" },
@@ -230,11 +270,113 @@ END_TEST
 
 START_TEST(empty_name)
 {
-	char *argv[] = { (char[]){ "ltclient" }, (char[]){ "-s" },
-		(char[]){ "" }, (char[]){ "5000" }, NULL };
+	char *argv[] = { (char[]){ "ltclient" }, (char[]){ "-Sx" },
+		(char[]){ "--name=" }, (char[]){ "5000" }, NULL };
 
+	options_fini(&options);
 	ck_assert_int_eq(options_read(&options, 4, argv, error), OPTIONS_BAD);
 	ck_assert_str_eq(error, "the name is empty");
+}
+END_TEST
+
+START_TEST(empty_group)
+{
+	char *argv[] = { (char[]){ "ltclient" }, (char[]){ "-Sx" },
+		(char[]){ "-sdemo" }, (char[]){ "--group=" },
+		(char[]){ "5000" }, NULL };
+
+	options_fini(&options);
+	ck_assert_int_eq(options_read(&options, 5, argv, error), OPTIONS_BAD);
+	ck_assert_str_eq(error, "--group: the key is empty");
+}
+END_TEST
+
+static const char file[] =
+    "server = http://x\n"
+    "token = secret\n"
+    "tunnel \"web\" {\n"
+    "	target = 5000\n"
+    "	name = \"Demo\"\n"
+    "	group = \"k\"\n"
+    "	host-header = rewrite\n"
+    "	print-requests = yes\n"
+    "	allow = { \"10.0.0.0/8\", \"192.0.2.1\" }\n"
+    "}\n"
+    "tunnel \"safe\" { kind = tls  target = \"nas.lan:443\" }\n"
+    "tunnel \"app\" {\n"
+    "	target = \"https://localhost:1\"\n"
+    "	allow-invalid-cert = on\n"
+    "	auth = \"user:sesame\"\n"
+    "}\n";
+
+START_TEST(start_all)
+{
+	ck_assert_msg(
+	    read_file(file, "-v start --all") == OPTIONS_RUN, "%s", error);
+	ck_assert_str_eq(options.server.host, "x");
+	ck_assert_str_eq(options.token, "secret");
+	ck_assert_uint_eq(options.tunnels_n, 3);
+	ck_assert_str_eq(tunnel->display.tunnel, "web");
+	ck_assert(tunnel->display.is_one_of_many && tunnel->display.verbose);
+	ck_assert_uint_eq(tunnel->target.port, 5000);
+	ck_assert_str_eq(tunnel->name, "demo");
+	ck_assert_str_eq(tunnel->group, "k");
+	ck_assert_str_eq(tunnel->host_header, "localhost:5000");
+	ck_assert(tunnel->print_requests);
+	ck_assert_uint_eq(tunnel->gate.allow.n, 2);
+	ck_assert_str_eq(tunnel->gate.allow.each[1], "192.0.2.1");
+	ck_assert_str_eq(tunnel[1].kind, "tls");
+	ck_assert_str_eq(tunnel[1].target.host, "nas.lan");
+	ck_assert_str_eq(tunnel[1].name, "");
+	ck_assert(tunnel[2].target.is_tls && tunnel[2].allow_invalid_cert);
+	ck_assert(!tunnel[2].print_requests);
+	ck_assert_str_eq(tunnel[2].gate.auth.each[0], "user:sesame");
+}
+END_TEST
+
+START_TEST(start_some)
+{
+	ck_assert_int_eq(read_file(file, "start app web"), OPTIONS_RUN);
+	ck_assert_uint_eq(options.tunnels_n, 2);
+	ck_assert_str_eq(tunnel[0].display.tunnel, "app");
+	ck_assert_str_eq(tunnel[1].display.tunnel, "web");
+	ck_assert_int_eq(read_file(file, "-S y start safe"), OPTIONS_RUN);
+	ck_assert_str_eq(options.server.host, "y");
+	ck_assert(!tunnel->display.is_one_of_many);
+	ck_assert_str_eq(tunnel->display.tunnel, "safe");
+	/* Without start the tunnels of the file are left aside. */
+	ck_assert_int_eq(read_file(file, "5000"), OPTIONS_RUN);
+	ck_assert_uint_eq(options.tunnels_n, 1);
+	ck_assert_ptr_null(tunnel->display.tunnel);
+	ck_assert_str_eq(tunnel->name, "");
+}
+END_TEST
+
+static const struct {
+	const char *file, *part;
+} bad_files[] = {
+	{ "tunnel a {\n}", ":1: tunnel \"a\": no TARGET" },
+	{ "\ntunnel a {\ntarget = 5000\nfallback = perhaps\n}",
+	    ":4: tunnel \"a\": fallback = \"perhaps\": it is yes or no" },
+	{ "\ntunnel a {\ntarget = x\n}", ":2: tunnel \"a\": TARGET \"x\"" },
+	{ "tunnel a {\ntarget = 1\nkind = tpc\n}", "no such kind" },
+	{ "tunnel a {\ntarget = 1\nname = a_b\n}", "a_b" },
+	{ "tunnel a {\ntarget = 1\ngroup = k\n}",
+	    ":1: tunnel \"a\": group needs name: " },
+	{ "tunnel a {\ntarget = 1\nallow = { 10.0.0.1, here }\n}",
+	    ":3: tunnel \"a\": allow: \"here\" is not" },
+	{ "tunnel a {\ntarget = \"https://x\"\nlocal-ca = ca.pem\n}",
+	    "\"ca.pem\": the path must begin with /" },
+	{ "tunnel b { target = 1 }\ntunnel c { target = 2 }",
+	    "; those that are there: b, c" },
+};
+
+START_TEST(start_bad)
+{
+	ck_assert_int_eq(
+	    read_file(bad_files[_i].file, "-S x start a"), OPTIONS_BAD);
+	ck_assert_msg(strstr(error, bad_files[_i].part) != NULL, "%s", error);
+	ck_assert_msg(strstr(error, "/tmp/lt-check.") != NULL, "%s", error);
 }
 END_TEST
 
@@ -243,10 +385,10 @@ START_TEST(help_and_version)
 	static const char *const words[] = { "--server", "--host", "--to",
 		"--ca", "--insecure", "--local-https", "--local-ca",
 		"--local-cert", "--local-key", "--allow-invalid-cert",
-		"--subdomain", "--name", "--fallback", "--port", "--local-host",
-		"--host-header", "--print-requests", "--json", "--no-reconnect",
-		"--quiet", "--verbose", "--version", "--help", "TARGET",
-		"LT_SERVER" };
+		"--subdomain", "--name", "--fallback", "--group", "--all",
+		"--port", "--local-host", "--host-header", "--print-requests",
+		"--json", "--no-reconnect", "--quiet", "--verbose", "--version",
+		"--help", "TARGET", "LT_SERVER" };
 	char *text = NULL;
 	size_t len, i;
 	FILE *out = open_memstream(&text, &len);
@@ -269,7 +411,7 @@ main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	tcase_add_checked_fixture(tcase, setup, NULL);
+	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, least);
 	tcase_add_test(tcase, everything);
 	tcase_add_test(tcase, visitors);
@@ -280,6 +422,11 @@ main(void)
 	tcase_add_test(tcase, local_services_with_tls);
 	tcase_add_loop_test(tcase, bad_ones, 0, sizeof(bad) / sizeof(bad[0]));
 	tcase_add_test(tcase, empty_name);
+	tcase_add_test(tcase, empty_group);
+	tcase_add_test(tcase, start_all);
+	tcase_add_test(tcase, start_some);
+	tcase_add_loop_test(
+	    tcase, start_bad, 0, sizeof(bad_files) / sizeof(bad_files[0]));
 	tcase_add_test(tcase, help_and_version);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

@@ -28,6 +28,8 @@
 #define CONNS_MAX   32
 
 static struct options options;
+static struct tunnel_options tunnel;
+static struct service local;
 static struct client client;
 static struct pool *pool;
 static int backend, service;
@@ -52,11 +54,13 @@ setup(void)
 	struct net_addr addr;
 
 	memset(&options, 0, sizeof(options));
+	memset(&tunnel, 0, sizeof(tunnel));
 	memset(&client, 0, sizeof(client));
-	options.display.quiet = true;
+	local = (struct service){ .options = &tunnel };
+	options.display.quiet = tunnel.display.quiet = true;
 	service = listen_on_loopback(&addr);
-	strcpy(options.target.host, "127.0.0.1");
-	options.target.port = net_addr_port(&addr);
+	strcpy(tunnel.target.host, "127.0.0.1");
+	tunnel.target.port = net_addr_port(&addr);
 	client.options = &options;
 	client.base = event_base_new();
 	client.watches = watch_set_new(client.base);
@@ -72,7 +76,7 @@ start(int64_t concurrency)
 	struct pool_session session = { .name = "demo", .client = "me@here;x" };
 
 	backend = listen_on_loopback(&session.backend);
-	pool = pool_new(&client, &session, concurrency);
+	pool = pool_new(&client, &local, &session, concurrency);
 	ck_assert_ptr_nonnull(pool);
 }
 
@@ -235,7 +239,7 @@ START_TEST(no_local_service)
 
 	close(service);
 	service = -1;
-	client.said_local_ms = clock_ms(); /* not on the terminal */
+	local.said_away_ms = clock_ms(); /* not on the terminal */
 	start(1);
 	expect_conns(1);
 	read_hello(conns[0]);

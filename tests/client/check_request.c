@@ -29,7 +29,7 @@ static struct watch_set *watches;
 static struct relay_env *env;
 static struct relay *relay;
 static struct request *request;
-static struct options options;
+static struct tunnel_options options;
 static int visitor, service, ends[2];
 static bool is_done;
 static int log_fd, saved_stdout;

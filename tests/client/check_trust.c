@@ -10,13 +10,15 @@
 #include "client/trust.h"
 
 static struct options options;
+static struct tunnel_options tunnel;
 static char why[TLS_WHY_MAX];
 
 static void
 setup(void)
 {
 	memset(&options, 0, sizeof(options));
-	options.insecure = options.allow_invalid_cert = true;
+	memset(&tunnel, 0, sizeof(tunnel));
+	options.insecure = tunnel.allow_invalid_cert = true;
 	why[0] = '\0';
 }
 
@@ -38,10 +40,10 @@ START_TEST(hosts_and_names)
 	struct trust *trust;
 
 	strcpy(options.server.host, hosts[_i].host);
-	strcpy(options.target.host, hosts[_i].host);
+	strcpy(tunnel.target.host, hosts[_i].host);
 	for (int i = 0; i < 2; i++) {
 		trust = i == 0 ? trust_server(&options, why)
-			       : trust_local(&options, why);
+			       : trust_local(&tunnel, why);
 		ck_assert_ptr_nonnull(trust);
 		ck_assert_ptr_nonnull(trust->context);
 		ck_assert_str_eq(trust->host, hosts[_i].expected);
@@ -55,8 +57,8 @@ START_TEST(a_unix_socket_is_localhost)
 {
 	struct trust *trust;
 
-	strcpy(options.target.path, "/run/app.sock");
-	trust = trust_local(&options, why);
+	strcpy(tunnel.target.path, "/run/app.sock");
+	trust = trust_local(&tunnel, why);
 	ck_assert_ptr_nonnull(trust);
 	ck_assert_str_eq(trust->host, "localhost");
 	trust_free(trust);
@@ -65,17 +67,17 @@ END_TEST
 
 START_TEST(faults_name_the_file)
 {
-	options.insecure = options.allow_invalid_cert = false;
+	options.insecure = tunnel.allow_invalid_cert = false;
 	strcpy(options.ca, "/nowhere/ca.pem");
 	ck_assert_ptr_null(trust_server(&options, why));
 	ck_assert_ptr_nonnull(strstr(why, "/nowhere/ca.pem"));
-	options.local_ca = "/nowhere/local.pem";
-	ck_assert_ptr_null(trust_local(&options, why));
+	tunnel.local_ca = "/nowhere/local.pem";
+	ck_assert_ptr_null(trust_local(&tunnel, why));
 	ck_assert_ptr_nonnull(strstr(why, "/nowhere/local.pem"));
-	options.local_ca = NULL;
-	options.local_cert = "/nowhere/cert.pem";
-	options.local_key = "/nowhere/key.pem";
-	ck_assert_ptr_null(trust_local(&options, why));
+	tunnel.local_ca = NULL;
+	tunnel.local_cert = "/nowhere/cert.pem";
+	tunnel.local_key = "/nowhere/key.pem";
+	ck_assert_ptr_null(trust_local(&tunnel, why));
 	ck_assert_ptr_nonnull(strstr(why, "/nowhere/cert.pem"));
 }
 END_TEST

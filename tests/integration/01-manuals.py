@@ -60,3 +60,26 @@ same("settings", table=table, example=set(re.findall(
     r"^#? ?([a-z-]+) (?:= |\"\S+\" \{)", example, re.M)))
 same("keys of a listener", table=keys, example=set(re.findall(
     r"^#\t(?:# )?([a-z-]+) = ", example, re.M)))
+
+# Those of the client: what is of one tunnel is in its table of options.
+keys = {key for row in re.findall(r"^\t\{ .*?\},?$", re.search(
+    r"rows\[\] = \{(.*?)^\};", text("client", "options.c"),
+    re.M | re.S).group(1), re.M | re.S)
+    for key in re.findall(r'"([a-z-]+)" \}$', row.rstrip(","))}
+table = {"server", "ca", "token", "insecure", "tunnel"}
+same("settings of the client", table=table | keys, manual=set(re.findall(
+    r"^\.It Cm ([a-z-]+)", text("man", "ltclient.conf.5"), re.M)))
+example = text("etc", "ltclient.conf")
+same("settings of the client", table=table, example=set(re.findall(
+    r"^#([a-z-]+) (?:= |\"\S+\" \{)", example, re.M)))
+same("keys of a tunnel", table=keys, example=set(re.findall(
+    r"^#\t([a-z-]+) = ", example, re.M)))
+# And it can be read as it stands, once nothing is a comment.
+path = os.path.join(lt.tmp, "ltclient.conf")
+with open(path, "w", encoding="utf-8") as f:
+    f.write(re.sub(r"^#(?=[a-z}\t])", "", example, flags=re.M))
+done = subprocess.run(
+    [os.path.join(lt.BUILD, "ltclient"), "-c", path, "start", "none"],
+    stderr=subprocess.PIPE, text=True, check=False)
+assert f'no tunnel "none" in {path}; those that are there: web' \
+    in done.stderr, done.stderr

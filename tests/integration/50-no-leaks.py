@@ -43,7 +43,7 @@ def quiet():
 pids = [server.pid, client.pid, *server.workers()]
 for i in range(500):
     visit(i)
-rest = {"tunnels": 1, "sessions": 1, "half_made": 0, "parked": 0,
+rest = {"tunnels": 1, "sessions": 2, "half_made": 0, "parked": 0,
         "queued": 0, "idle": 10, "joined": 0}
 lt.wait_until(lambda: quiet() == rest, what=f"{quiet()} is {rest}")
 fds = [lt.fd_count(pid) for pid in pids]
