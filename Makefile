@@ -44,7 +44,7 @@ SERVER := account api arrival bound certs channel claim classify command \
 	names node pages pairs park peers pidfile places pool ports \
 	public queue recent registry registry_check report room route rundir \
 	sandbox serve service session table title visitor worker
-CLIENT := backoff config control dial discover display gate identity \
+CLIENT := backoff config control dial discover display gate identity leave \
 	local options options_server options_tunnel pool proxy request resolve \
 	seats secrets session target trust tunnel url
 CTL := ask main show

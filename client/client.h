@@ -31,6 +31,7 @@ struct client {
 	struct trust *server_trust; /* NULL: the server is met in clear */
 	LIST_HEAD(, pool) pools; /* retired ones with joined connections too */
 	size_t connections;	 /* proxy connections, in whatever state */
+	size_t joined;		 /* those of them with a visitor */
 	size_t pipes;		 /* of the relays, at most */
 	uint64_t visitors;	 /* that have come so far */
 	bool said_full;		 /* that descriptors have run out */

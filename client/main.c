@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "client/client.h"
+#include "client/leave.h"
 #include "client/options.h"
 #include "client/pool.h"
 #include "client/trust.h"
@@ -33,8 +34,17 @@ struct run {
 	size_t n;
 	size_t ended;
 	struct event *signals[SIGNALS];
+	struct leave *leave;
 	enum tunnel_exit code;
 };
+
+static void
+left_cb(void *arg)
+{
+	struct run *run = arg;
+
+	event_base_loopbreak(run->client.base);
+}
 
 /* The first failure says how the program ends, once nothing goes on. */
 static void
@@ -54,12 +64,11 @@ signal_cb(int number, short what, void *arg)
 	struct run *run = arg;
 	size_t i;
 
-	(void)number;
 	(void)what;
 	for (i = 0; i < run->n; i++)
 		tunnel_leave(run->tunnels[i]);
 	run->code = TUNNEL_EXIT_REQUEST;
-	event_base_loopbreak(run->client.base);
+	leave_begin(run->leave, number == SIGINT);
 }
 
 /* What libevent has to say is said better by whoever it happens to. */
@@ -142,7 +151,9 @@ run_init(struct run *run)
 	client->relays = relay_env_new(
 	    client->base, client->watches, client->pipes, PIPE_SIZE);
 	client->drains = drain_set_new(client->base, DRAIN_MAX);
-	if (client->relays == NULL || client->drains == NULL)
+	run->leave = leave_new(client, left_cb, run);
+	if (client->relays == NULL || client->drains == NULL ||
+	    run->leave == NULL)
 		return -1;
 	for (i = 0; i < SIGNALS; i++) {
 		run->signals[i] =
@@ -173,6 +184,7 @@ run_fini(struct run *run)
 	for (i = 0; i < SIGNALS; i++)
 		if (run->signals[i] != NULL)
 			event_free(run->signals[i]);
+	leave_free(run->leave);
 	drain_set_free(client->drains);
 	trust_free(client->server_trust);
 	for (n = 0; n < run->n; n++)

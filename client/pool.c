@@ -110,7 +110,9 @@ member_free(struct member *member)
 	struct pool *pool = member->pool;
 
 	LIST_REMOVE(member, entry);
-	if (!member->is_joined)
+	if (member->is_joined)
+		pool->client->joined--;
+	else
 		pool->spare_n--;
 	pool->client->connections--;
 	proxy_free(&member->proxy);
@@ -211,6 +213,7 @@ joined_cb(void *arg)
 	LIST_REMOVE(member, entry);
 	LIST_INSERT_HEAD(&pool->joined, member, entry);
 	member->is_joined = true;
+	pool->client->joined++;
 	pool->spare_n--;
 	if (pool->is_retired)
 		return;

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Waits for the last visitors. Called by main. Owns a timer. It looks again
+ * and again, since connections end in many places: in a pool, in a relay, in
+ * a page that is still being sent.
+ */
+#include "client/leave.h"
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "client/client.h"
+#include "client/options.h"
+#include "common/clock.h"
+#include "common/drain.h"
+
+#define LOOK_MS 20
+#define IDLE_MS 1000 /* how long the server may take to end idle ones */
+
+struct leave {
+	struct client *client;
+	leave_fn fn;
+	void *arg;
+	struct event look;
+	uint64_t since_ms; /* 0: not begun */
+};
+
+static bool
+is_over(const struct leave *leave)
+{
+	const struct client *client = leave->client;
+	uint64_t ms = clock_ms() - leave->since_ms;
+
+	if (drain_count(client->drains) > 0 || client->joined > 0)
+		return ms >= LEAVE_MAX_S * 1000;
+	/* Until the server has ended the idle ones a visitor may come. */
+	return client->connections == 0 || ms >= IDLE_MS;
+}
+
+static void
+look_cb(int fd, short what, void *arg)
+{
+	struct leave *leave = arg;
+
+	(void)fd;
+	(void)what;
+	if (!is_over(leave))
+		return;
+	event_del(&leave->look);
+	if (leave->client->joined > 0)
+		display_note(&leave->client->options->display,
+		    "visitors who are cut off: %zu", leave->client->joined);
+	leave->fn(leave->arg);
+}
+
+struct leave *
+leave_new(struct client *client, leave_fn fn, void *arg)
+{
+	struct leave *leave = calloc(1, sizeof(*leave));
+
+	if (leave == NULL)
+		return NULL;
+	leave->client = client;
+	leave->fn = fn;
+	leave->arg = arg;
+	event_assign(
+	    &leave->look, client->base, -1, EV_PERSIST, look_cb, leave);
+	return leave;
+}
+
+void
+leave_free(struct leave *leave)
+{
+	if (leave == NULL)
+		return;
+	event_del(&leave->look);
+	free(leave);
+}
+
+void
+leave_begin(struct leave *leave, bool is_urgent)
+{
+	struct timeval span = clock_span(LOOK_MS);
+	size_t joined = leave->client->joined;
+
+	if (leave->since_ms != 0 || (is_urgent && joined == 0) ||
+	    event_add(&leave->look, &span) == -1) {
+		leave->fn(leave->arg);
+		return;
+	}
+	leave->since_ms = clock_ms();
+	if (joined > 0)
+		display_note(&leave->client->options->display,
+		    "visitors who are still served: %zu; they have %d s, "
+		    "another signal ends them at once",
+		    joined, LEAVE_MAX_S);
+}
