@@ -273,6 +273,7 @@ send_request(struct control *control)
 		.agent = CLIENT_AGENT,
 		.token = control->client->options->token,
 		.kind = ask->kind,
+		.port = ask->port,
 		.group = ask->group,
 		.strict = ask->strict,
 		.auth = ask->gate->auth,

@@ -28,6 +28,7 @@ struct control_ask {
 	const char *secret;  /* NULL likewise */
 	const char *sni;     /* with TLS; NULL: the host of the server */
 	const char *kind;    /* NULL: http */
+	uint16_t port;	     /* the public one wished for; 0: any */
 	const char *group;   /* NULL: none */
 	const struct gate *gate;
 	bool strict; /* no other name will do */

@@ -90,8 +90,7 @@ const char *
 gate_needs(const struct gate *g, const char *kind)
 {
 	if (kind != NULL)
-		return strcmp(kind, "tls") == 0 ? "tls tunnels"
-						: "tunnels of that kind";
+		return strcmp(kind, "tls") == 0 ? "tls tunnels" : "tcp tunnels";
 	if (g->auth.n > 0)
 		return "passwords of visitors (--auth, LT_AUTH)";
 	if (g->allow.n > 0 || g->deny.n > 0)

@@ -56,6 +56,8 @@ static const struct row rows[] = {
 	    "take another name if that one is taken", "fallback" },
 	{ 0, { "group" }, "KEY", AT(of.group),
 	    "share the name with all clients that say the same", "group" },
+	{ 'r', { "remote-port" }, "PORT", AT(of.remote_port),
+	    "tcp: ask for this public port", "remote-port" },
 	{ 'p', { "port" }, "PORT", AT(of.target), "the same as TARGET",
 	    "target" },
 	{ 'l', { "local-host" }, "HOST", AT(of.local_host),
@@ -140,7 +142,7 @@ options_help(FILE *out)
 	char left[64];
 	int i, n;
 
-	fputs("usage: ltclient [options] [http | tls] TARGET\n"
+	fputs("usage: ltclient [options] [http | tls | tcp] TARGET\n"
 	      "       ltclient [options] start NAME... | start --all\n"
 	      "Gives a local service a public URL; start does it for tunnels "
 	      "of the\nconfiguration file.\n\n"
@@ -280,17 +282,22 @@ settle_tunnel(struct tunnel_options *tunnel, const struct options *options,
 	return options_tunnel(tunnel, of, error) ? OPTIONS_RUN : OPTIONS_BAD;
 }
 
-/* What is left over, without start: [http | tls] TARGET. */
+static bool
+is_kind(const char *word)
+{
+	return strcmp(word, "http") == 0 || strcmp(word, "tls") == 0 ||
+	       strcmp(word, "tcp") == 0;
+}
+
+/* What is left over, without start: [http | tls | tcp] TARGET. */
 static enum options_result
 take_words(struct given *given, int argc, char **argv, char *error)
 {
 	if (given->all)
 		return bad(error, "--all needs start before it");
-	if (argc > 0 &&
-	    (strcmp(argv[0], "diagnose") == 0 || strcmp(argv[0], "tcp") == 0))
+	if (argc > 0 && strcmp(argv[0], "diagnose") == 0)
 		return bad(error, "%s: not in this release", argv[0]);
-	if (argc > 0 &&
-	    (strcmp(argv[0], "tls") == 0 || strcmp(argv[0], "http") == 0)) {
+	if (argc > 0 && is_kind(argv[0])) {
 		given->of.kind = argv[0];
 		argc--;
 		argv++;

@@ -25,7 +25,8 @@ struct tunnel_options {
 	const char *local_key;
 	char name[LTP_NAME_MAX + 1]; /* -s; "" if none was asked for */
 	const char *group;	     /* who may share it; NULL: nobody */
-	const char *kind;	     /* "tls"; NULL: http. Static */
+	const char *kind;	     /* "tls", "tcp"; NULL: http. Static */
+	uint16_t remote_port;	     /* that is asked for; 0: any */
 	struct gate gate;
 	int proxy_protocol; /* version of the header for the local
 			       service; 0: none */

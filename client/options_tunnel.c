@@ -25,12 +25,38 @@ set_kind(struct tunnel_options *options, const char *kind, char *error)
 {
 	if (kind == NULL || strcmp(kind, "http") == 0)
 		return true;
-	if (strcmp(kind, "tls") != 0)
+	if (strcmp(kind, "tls") == 0)
+		options->kind = "tls";
+	else if (strcmp(kind, "tcp") == 0)
+		options->kind = "tcp";
+	else
 		return bad(error,
-		    "\"%s\": there is no such kind of tunnel, only http and "
-		    "tls",
+		    "\"%s\": there is no such kind of tunnel, only http, tls "
+		    "and tcp",
 		    kind);
-	options->kind = "tls";
+	return true;
+}
+
+/* The public port that is asked for. Without a name the tunnel gets one that
+ * follows from it, so that its secret is kept, and the port with it. */
+static bool
+set_port(struct tunnel_options *options, const char *text, char *error)
+{
+	char host[NET_HOST_MAX];
+
+	if (text == NULL)
+		return true;
+	if (options->kind == NULL || strcmp(options->kind, "tcp") != 0)
+		return bad(error, "--remote-port: only a tcp tunnel has a port "
+				  "of its own");
+	if (net_split(text, host, &options->remote_port) == -1 ||
+	    host[0] != '\0' || options->remote_port == 0)
+		return bad(error,
+		    "--remote-port: \"%s\" is not a port from 1 to 65535",
+		    text);
+	if (options->name[0] == '\0')
+		snprintf(options->name, sizeof(options->name), "tcp-%u",
+		    (unsigned)options->remote_port);
 	return true;
 }
 
@@ -103,9 +129,10 @@ set_local_tls(struct tunnel_options *options, const struct options_given *given,
 
 	if (options->kind != NULL && (is_asked || target->is_tls))
 		return bad(error,
-		    "a tls tunnel is closed to us: the visitor and the local "
-		    "service speak TLS with each other, so neither https:// "
-		    "nor --local-... has a meaning with it");
+		    "a %s tunnel is closed to us: the visitor and the local "
+		    "service speak with each other, so neither https:// "
+		    "nor --local-... has a meaning with it",
+		    options->kind);
 	if (given->local_https && strncasecmp(given->target, "http:", 5) == 0)
 		return bad(error,
 		    "TARGET \"%s\": with --local-https it is https://",
@@ -185,6 +212,7 @@ options_tunnel(struct tunnel_options *options,
 	options->print_requests = given->print_requests;
 	if (!set_kind(options, given->kind, error) ||
 	    !set_name(options, given, error) ||
+	    !set_port(options, given->remote_port, error) ||
 	    !set_target(options, given, error) ||
 	    !set_local_tls(options, given, error) ||
 	    !set_visitors(options, given, error))
@@ -193,6 +221,7 @@ options_tunnel(struct tunnel_options *options,
 	    (given->print_requests || given->host_header != NULL))
 		return bad(error,
 		    "--print-requests and --host-header need to read what "
-		    "visitors send, and a tls tunnel is closed to us");
+		    "visitors send, and a %s tunnel is closed to us",
+		    options->kind);
 	return set_host_header(options, given->host_header, error);
 }

@@ -76,6 +76,7 @@ fill_ask(struct session *session)
 		.secret = text_or_null(identity->secret),
 		.sni = text_or_null(sni),
 		.kind = identity->kind,
+		.port = session->service->options->remote_port,
 		.group = identity->group,
 		.gate = &session->service->options->gate,
 		.strict = identity->strict || session->number > 1,

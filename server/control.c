@@ -447,7 +447,7 @@ why_refused(enum channel_verdict verdict, const char **code)
 		*code = "limit";
 		return "the server has no port left for another tcp tunnel";
 	case CHANNEL_PORT_TAKEN:
-		*code = "unavailable";
+		*code = "limit";
 		return "this port is in use by somebody else";
 	case CHANNEL_PORT_RANGE:
 		*code = "badrequest";
