@@ -198,7 +198,10 @@ granted = ltp02.read_frame(control)["ext"]
 door = ("127.0.0.1", granted["port"])
 for data in b"", lt.request("x"), b"\x16\x03\x01":
     with lt.Visitor(door, source=("127.0.0.3", 0)) as visitor:
-        assert visitor.send(data).read_all() == b""
+        try:
+            assert visitor.send(data).read_all() == b""
+        except ConnectionError:  # closed before it was read
+            assert data
 server.wait_log("visitor tunnel=raw from=127.0.0.3:.* end=\"this tunnel is not")
 with lt.Visitor(door, source=("127.0.0.2", 0)) as visitor:
     proxy = ltp02.connect(server.address, {
