@@ -29,6 +29,7 @@ struct client {
 	struct relay_env *relays;
 	struct drain_set *drains;
 	struct trust *server_trust; /* NULL: the server is met in clear */
+	struct trust *web_trust;    /* the same, for HTTP instead of LTP */
 	LIST_HEAD(, pool) pools; /* retired ones with joined connections too */
 	size_t connections;	 /* proxy connections, in whatever state */
 	size_t joined;		 /* those of them with a visitor */

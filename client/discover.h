@@ -7,30 +7,25 @@
 #define LT_CLIENT_DISCOVER_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-#include "common/http.h"
 #include "common/net.h"
 
 struct client;
 struct discover;
+struct response;
 
-#define DISCOVER_MAX	    16384 /* bytes of an answer */
-#define DISCOVER_TIMEOUT_MS 10000
-
-/* What the answer says. */
+/* What an answer says. */
 struct discover_answer {
-	uint16_t port;	   /* of the backend */
+	uint16_t port;	   /* of the backend; 0: there is none */
 	bool is_ltserver;  /* and so understands our extensions */
-	bool is_permanent; /* HTTP_BAD: trying again would not help */
-	bool is_elsewhere; /* HTTP_BAD: an ltserver, but of another domain */
-	char why[128];	   /* HTTP_BAD: "is no tunnel server ..." */
+	bool is_permanent; /* no port: trying again would not help */
+	bool is_elsewhere; /* no port: an ltserver, but of another domain */
+	char why[128];	   /* no port: "is no ltserver ..." */
 };
 
-/* Reads an answer, whole if `at_end`. HTTP_MORE, HTTP_OK or HTTP_BAD. */
-enum http_result discover_parse(
-    struct discover_answer *, const char *buf, size_t len, bool at_end);
+/* Understands an answer. */
+void discover_judge(struct discover_answer *, const struct response *);
 
 /* What came of it; valid during the call only, after which the discover is
  * no more. */
@@ -39,6 +34,7 @@ struct discover_result {
 	struct net_addr backend; /* if it is found */
 	bool is_ltserver;
 	bool is_permanent; /* trying again would not help; why is a sentence */
+	bool is_other;	   /* so it is, but there is a server of HTTP */
 	const char *why;
 };
 

@@ -90,7 +90,8 @@ meet(struct run *run)
 	char why[TLS_WHY_MAX] = "";
 
 	if (options->server.is_tls &&
-	    (client->server_trust = trust_server(options, why)) == NULL) {
+	    ((client->server_trust = trust_server(options, why)) == NULL ||
+		(client->web_trust = trust_web(options, why)) == NULL)) {
 		display_error(&options->display, "%s", why);
 		return false;
 	}
@@ -187,6 +188,7 @@ run_fini(struct run *run)
 	leave_free(run->leave);
 	drain_set_free(client->drains);
 	trust_free(client->server_trust);
+	trust_free(client->web_trust);
 	for (n = 0; n < run->n; n++)
 		trust_free(run->services[n].trust);
 	free(run->services);

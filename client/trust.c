@@ -47,16 +47,29 @@ trust_new(const char *host, const struct tls_client_setup *setup,
 	return NULL;
 }
 
-struct trust *
-trust_server(const struct options *options, char why[TLS_WHY_MAX])
+static struct trust *
+server_new(
+    const struct options *options, const char *alpn, char why[TLS_WHY_MAX])
 {
 	struct tls_client_setup setup = {
-		.alpn = TLS_ALPN_LTP,
+		.alpn = alpn,
 		.ca_file = options->ca[0] != '\0' ? options->ca : NULL,
 		.is_insecure = options->insecure,
 	};
 
 	return trust_new(options->server.host, &setup, why);
+}
+
+struct trust *
+trust_server(const struct options *options, char why[TLS_WHY_MAX])
+{
+	return server_new(options, TLS_ALPN_LTP, why);
+}
+
+struct trust *
+trust_web(const struct options *options, char why[TLS_WHY_MAX])
+{
+	return server_new(options, TLS_ALPN_HTTP, why);
 }
 
 /* It is spoken to in whatever the visitor speaks, which is HTTP/1: a server

@@ -21,9 +21,10 @@ struct trust {
 	const char *sni;	 /* host; NULL if that is a literal address */
 };
 
-/* The server, or the local service, of the options, which must be one with
- * TLS. NULL with `why`, which names the file. */
+/* The server, to speak LTP or HTTP with, or the local service, of the options,
+ * which must be one with TLS. NULL with `why`, which names the file. */
 struct trust *trust_server(const struct options *, char why[TLS_WHY_MAX]);
+struct trust *trust_web(const struct options *, char why[TLS_WHY_MAX]);
 struct trust *trust_local(const struct tunnel_options *, char why[TLS_WHY_MAX]);
 
 void trust_free(struct trust *); /* NULL is fine */

@@ -7,15 +7,20 @@
 #include <string.h>
 
 #include "client/discover.h"
+#include "client/response.h"
 
 #define OK "HTTP/1.1 200 OK\r\n"
 
 static struct discover_answer answer;
 
-static enum http_result
-parse(const char *text, bool at_end)
+static void
+judge(const char *text)
 {
-	return discover_parse(&answer, text, strlen(text), at_end);
+	struct response response;
+
+	ck_assert_int_eq(
+	    response_read(&response, text, strlen(text), false), HTTP_OK);
+	discover_judge(&answer, &response);
 }
 
 static const struct {
@@ -41,28 +46,9 @@ static const struct {
 
 START_TEST(good_ones)
 {
-	ck_assert_int_eq(parse(good[_i].text, false), HTTP_OK);
+	judge(good[_i].text);
 	ck_assert_uint_eq(answer.port, good[_i].port);
 	ck_assert_int_eq(answer.is_ltserver, good[_i].is_ltserver);
-}
-END_TEST
-
-START_TEST(piece_by_piece)
-{
-	size_t len = strlen(good[_i].text), i;
-
-	for (i = 0; i < len; i++)
-		ck_assert_int_eq(
-		    discover_parse(&answer, good[_i].text, i, false),
-		    HTTP_MORE);
-}
-END_TEST
-
-START_TEST(until_the_end_of_the_connection)
-{
-	ck_assert_int_eq(parse(OK "\r\n8000", false), HTTP_MORE);
-	ck_assert_int_eq(parse(OK "\r\n8000", true), HTTP_OK);
-	ck_assert_uint_eq(answer.port, 8000);
 }
 END_TEST
 
@@ -82,15 +68,12 @@ static const struct {
 	{ OK "Content-Length: 40\r\n\r\n"
 	     "8000                                    ",
 	    true },
-	{ "SSH-2.0-OpenSSH_9.2\r\n", true },
-	{ "", false },
-	{ "HTTP/1.1 200 OK\r\nContent-Le", false },
-	{ OK "Content-Length: 4\r\n\r\n80", false },
 };
 
 START_TEST(bad_ones)
 {
-	ck_assert_int_eq(parse(bad[_i].text, true), HTTP_BAD);
+	judge(bad[_i].text);
+	ck_assert_uint_eq(answer.port, 0);
 	ck_assert_int_eq(answer.is_permanent, bad[_i].is_permanent);
 	ck_assert_uint_gt(strlen(answer.why), 0);
 }
@@ -98,14 +81,12 @@ END_TEST
 
 START_TEST(ltserver_of_tls_alone)
 {
-	parse("HTTP/1.1 400 Bad Request\r\nServer: ltserver/1.0\r\n"
-	      "Content-Length: 0\r\n\r\n",
-	    false);
+	judge("HTTP/1.1 400 Bad Request\r\nServer: ltserver/1.0\r\n"
+	      "Content-Length: 0\r\n\r\n");
 	ck_assert(!answer.is_elsewhere && answer.is_permanent);
 	ck_assert_ptr_nonnull(strstr(answer.why, "https://"));
-	parse("HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n"
-	      "Content-Length: 0\r\n\r\n",
-	    false);
+	judge("HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n"
+	      "Content-Length: 0\r\n\r\n");
 	ck_assert(answer.is_permanent);
 	ck_assert_ptr_null(strstr(answer.why, "https://"));
 }
@@ -114,31 +95,15 @@ END_TEST
 /* An ltserver that does not know the host is told from a web server. */
 START_TEST(ltserver_of_another_domain)
 {
-	parse("HTTP/1.1 404 Not Found\r\nServer: ltserver/1.0\r\n"
-	      "Content-Length: 0\r\n\r\n",
-	    false);
+	judge("HTTP/1.1 404 Not Found\r\nServer: ltserver/1.0\r\n"
+	      "Content-Length: 0\r\n\r\n");
 	ck_assert(answer.is_elsewhere && answer.is_permanent);
-	parse("HTTP/1.1 404 Not Found\r\nServer: nginx\r\n"
-	      "Content-Length: 0\r\n\r\n",
-	    false);
+	judge("HTTP/1.1 404 Not Found\r\nServer: nginx\r\n"
+	      "Content-Length: 0\r\n\r\n");
 	ck_assert(!answer.is_elsewhere && answer.is_permanent);
-	parse("HTTP/1.1 502 Bad Gateway\r\nServer: ltserver/1.0\r\n"
-	      "Content-Length: 0\r\n\r\n",
-	    false);
+	judge("HTTP/1.1 502 Bad Gateway\r\nServer: ltserver/1.0\r\n"
+	      "Content-Length: 0\r\n\r\n");
 	ck_assert(!answer.is_elsewhere && !answer.is_permanent);
-}
-END_TEST
-
-START_TEST(without_end)
-{
-	static char text[DISCOVER_MAX];
-
-	memset(text, 'x', sizeof(text));
-	memcpy(text, OK "\r\n", sizeof(OK "\r\n") - 1);
-	ck_assert_int_eq(
-	    discover_parse(&answer, text, sizeof(text) - 1, false), HTTP_MORE);
-	ck_assert_int_eq(
-	    discover_parse(&answer, text, sizeof(text), false), HTTP_BAD);
 }
 END_TEST
 
@@ -152,13 +117,9 @@ main(void)
 
 	tcase_add_loop_test(
 	    tcase, good_ones, 0, sizeof(good) / sizeof(good[0]));
-	tcase_add_loop_test(
-	    tcase, piece_by_piece, 0, sizeof(good) / sizeof(good[0]));
-	tcase_add_test(tcase, until_the_end_of_the_connection);
 	tcase_add_loop_test(tcase, bad_ones, 0, sizeof(bad) / sizeof(bad[0]));
 	tcase_add_test(tcase, ltserver_of_another_domain);
 	tcase_add_test(tcase, ltserver_of_tls_alone);
-	tcase_add_test(tcase, without_end);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
