@@ -44,9 +44,9 @@ SERVER := account api arrival bound certs channel claim classify command \
 	names node pages pairs park peers pidfile places pool ports \
 	public queue recent registry registry_check report room route rundir \
 	sandbox serve service session table title visitor worker
-CLIENT := backoff config control dial discover display fetch gate identity \
-	leave local options options_server options_tunnel pool proxy request \
-	resolve response seats secrets session target trust tunnel url
+CLIENT := backoff config control dial discover display fetch gate grant identity \
+	leave local ltplink nodelink options options_server options_tunnel pool \
+	proxy request resolve response seats secrets session target trust tunnel url
 CTL := ask main show
 
 MAN := ltserver.8 ltserver.conf.5 ltclient.1 ltclient.conf.5 ltctl.8 ltp.7

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * One control connection, from finding the backend, or the server if that has
- * TLS, to its end: header, request, reply, heartbeat, events. Decides nothing
- * about what comes after it: tunnel does.
+ * One registration of a tunnel, from finding out what the server is to its end,
+ * in whichever language that speaks: with LTP it is a control connection; the
+ * Node.js localtunnel has none, and it lasts while proxy connections can be
+ * had. Decides nothing about what comes after it: tunnel does.
  */
 #ifndef LT_CLIENT_CONTROL_H
 #define LT_CLIENT_CONTROL_H
@@ -53,8 +54,8 @@ struct control_end {
 };
 
 struct control_ops {
-	/* The reply came; gone after the call. False: the control connection
-	 * was freed. */
+	/* The reply came, in words of LTP whatever the language; gone after the
+	 * call. False: the control connection was freed. */
 	bool (*up)(void *arg, struct control *, const struct ltp_message *);
 
 	/* The pool is to be of another size. */
@@ -79,6 +80,18 @@ const char *control_waits_for(const struct control *);
 const char *control_name(const struct control *);
 const struct net_addr *control_backend(const struct control *);
 bool control_has_ext(const struct control *);
+
+/* True if the server is one of the Node.js localtunnel; its proxy connections
+ * are bare, see pool.h. Once it is up. */
+bool control_is_node(const struct control *);
+
+/* A URL at which the server keeps copies of pages; "" if there is none. Once it
+ * is up. */
+const char *control_cached_url(const struct control *);
+
+/* No proxy connection of it is left, nor can one be had. Ends it, if there is
+ * nothing else by which it would be known that it has. */
+void control_unserved(struct control *, const char *why);
 
 /* Tells the server that the tunnel is no longer wanted, if it can be told. */
 void control_goodbye(struct control *, const char *text);

@@ -70,9 +70,10 @@ discover_judge(struct discover_answer *answer, const struct response *response)
 	}
 	if (status != 200) {
 		/* 5xx: a proxy in front of a server that is not there. */
-		snprintf(answer->why, sizeof(answer->why),
-		    "is no ltserver: /meta/backend answers %d", status);
 		answer->is_permanent = status < 500;
+		snprintf(answer->why, sizeof(answer->why),
+		    "%s/meta/backend answers %d",
+		    answer->is_permanent ? "is no ltserver: " : "", status);
 		answer->is_elsewhere =
 		    answer->is_ltserver && answer->is_permanent;
 		return;

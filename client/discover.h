@@ -21,7 +21,7 @@ struct discover_answer {
 	bool is_ltserver;  /* and so understands our extensions */
 	bool is_permanent; /* no port: trying again would not help */
 	bool is_elsewhere; /* no port: an ltserver, but of another domain */
-	char why[128];	   /* no port: "is no ltserver ..." */
+	char why[128]; /* no port: "is no ltserver ..." if it is permanent */
 };
 
 /* Understands an answer. */

@@ -92,6 +92,18 @@ display_up(const struct display *display, const char *url, const char *name)
 }
 
 void
+display_cached(const struct display *display, const char *url)
+{
+	if (display->json) {
+		put_event(display,
+		    json_pack("{s:s, s:s}", "event", "cached", "url", url));
+		return;
+	}
+	printf("your cachedUrl is: %s\n", url);
+	flush();
+}
+
+void
 display_again(const struct display *display, const char *url, const char *name)
 {
 	put_up(display, url, name);

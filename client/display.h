@@ -30,6 +30,9 @@ struct display {
  * that could not be written. */
 int display_up(const struct display *, const char *url, const char *name);
 
+/* Behind display_up(): the server keeps copies of pages at that URL. */
+void display_cached(const struct display *, const char *url);
+
 /* The tunnel is up again, with the URL that it had. */
 void display_again(const struct display *, const char *url, const char *name);
 

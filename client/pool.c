@@ -27,6 +27,7 @@
 
 #define LASTED_MS    5000  /* an idle one that lived so long was all right */
 #define RETIRE_MS    30000 /* how long retired idle ones wait for visitors */
+#define MISSES_MAX   2	   /* then there is no tunnel any more */
 #define FD_PER_PROXY 2
 #define FD_RESERVE   16 /* for everything else */
 #define TELL_MS	     200
@@ -36,6 +37,7 @@ struct member {
 	struct pool *pool;
 	struct proxy *proxy;
 	uint64_t started_ms;
+	bool is_open; /* it was connected */
 	bool is_joined;
 };
 
@@ -45,15 +47,20 @@ struct pool {
 	LIST_ENTRY(pool) entry; /* in the client */
 	struct client *client;
 	struct service *service;
+	const struct pool_ops *ops;
+	void *arg;
 	struct proxy_to to; /* with the proxy request */
 	char *hello;
 	char *sni;
 	struct member_list spare; /* connecting or idle */
 	size_t spare_n;
 	struct member_list joined;
-	size_t target; /* of spare_n */
+	size_t joined_n;
+	size_t target; /* of spare_n; bare: of both together */
+	bool is_proven;
 	bool is_retired;
 	bool is_starved; /* there was no room for as many as wanted */
+	unsigned misses; /* the last ones that did not live, none being left */
 	struct backoff backoff;
 	struct event timer; /* refill; retired: close the spare ones */
 	struct event tell;  /* the end of some, in one line */
@@ -110,10 +117,12 @@ member_free(struct member *member)
 	struct pool *pool = member->pool;
 
 	LIST_REMOVE(member, entry);
-	if (member->is_joined)
+	if (member->is_joined) {
 		pool->client->joined--;
-	else
+		pool->joined_n--;
+	} else {
 		pool->spare_n--;
+	}
 	pool->client->connections--;
 	proxy_free(&member->proxy);
 	free(member);
@@ -142,6 +151,15 @@ hold_after(struct pool *pool, uint64_t lived_ms)
 	hold(pool, backoff_between(50, 250));
 }
 
+/* How many are to be opened. */
+static size_t
+missing(const struct pool *pool)
+{
+	size_t have = pool->spare_n + (pool->to.is_bare ? pool->joined_n : 0);
+
+	return have < pool->target ? pool->target - have : 0;
+}
+
 /* There is room again: whoever waits for it does not wait any longer. */
 static void
 feed_starved(struct client *client)
@@ -153,25 +171,87 @@ feed_starved(struct client *client)
 			event_active(&pool->timer, EV_TIMEOUT, 0);
 }
 
+static bool open_one(struct pool *);
+
+static void
+starve(struct pool *pool)
+{
+	pool->is_starved = true;
+	hold(pool, backoff_between(BACKOFF_MIN_MS, 2 * BACKOFF_MIN_MS));
+}
+
+/* True if no visitor can come any more, after the end of an idle connection.
+ * Where nobody listens there is no tunnel. One connection that the server ends
+ * at once may be one too many; so may those of a moment. */
+static bool
+is_unserved(struct pool *pool, const struct member *member, uint64_t lived_ms)
+{
+	if (pool->spare_n > 1)
+		return false;
+	if (!member->is_open && proxy_is_refused(member->proxy))
+		return true;
+	if (pool->joined_n > 0)
+		return false;
+	pool->misses = lived_ms < LASTED_MS ? pool->misses + 1 : 0;
+	return !member->is_open || pool->misses >= MISSES_MAX;
+}
+
+static void
+joined_ended(struct member *member)
+{
+	struct pool *pool = member->pool;
+	struct client *client = pool->client;
+
+	member_free(member);
+	if (pool->is_retired && pool->spare_n + pool->joined_n == 0)
+		pool_free(pool);
+	else if (!pool->is_retired && pool->to.is_bare && missing(pool) > 0 &&
+		 !open_one(pool))
+		starve(pool);
+	feed_starved(client);
+}
+
+static void
+spare_ended(struct member *member, const char *why)
+{
+	struct pool *pool = member->pool;
+	uint64_t lived_ms = clock_ms() - member->started_ms;
+	bool unserved = is_unserved(pool, member, lived_ms);
+
+	pool->is_proven |= member->is_open && lived_ms >= LASTED_MS;
+	member_free(member);
+	if (pool->is_retired && pool->spare_n + pool->joined_n == 0) {
+		pool_free(pool);
+		return;
+	}
+	if (pool->is_retired)
+		return;
+	if (missing(pool) > 0)
+		hold_after(pool, lived_ms);
+	/* The last thing here: it may free the pool. */
+	if (unserved)
+		pool->ops->unserved(pool->arg, why);
+}
+
 static void
 ended_cb(void *arg, const char *why)
 {
 	struct member *member = arg;
-	struct pool *pool = member->pool;
-	uint64_t lived_ms = clock_ms() - member->started_ms;
-	bool was_joined = member->is_joined;
-	struct client *client = pool->client;
 
 	if (why != NULL)
-		note_end(pool, why);
-	member_free(member);
-	if (!pool->is_retired && !was_joined && pool->spare_n < pool->target)
-		hold_after(pool, lived_ms);
-	else if (pool->is_retired && LIST_EMPTY(&pool->spare) &&
-		 LIST_EMPTY(&pool->joined))
-		pool_free(pool);
-	if (was_joined)
-		feed_starved(client);
+		note_end(member->pool, why);
+	if (member->is_joined)
+		joined_ended(member);
+	else
+		spare_ended(member, why != NULL ? why : "it closed");
+}
+
+static void
+opened_cb(void *arg)
+{
+	struct member *member = arg;
+
+	member->is_open = true;
 }
 
 /* The local connection that each proxy connection may need has its room kept
@@ -195,15 +275,6 @@ has_room(struct client *client)
 	return false;
 }
 
-static bool open_one(struct pool *);
-
-static void
-starve(struct pool *pool)
-{
-	pool->is_starved = true;
-	hold(pool, backoff_between(BACKOFF_MIN_MS, 2 * BACKOFF_MIN_MS));
-}
-
 static void
 joined_cb(void *arg)
 {
@@ -215,7 +286,11 @@ joined_cb(void *arg)
 	member->is_joined = true;
 	pool->client->joined++;
 	pool->spare_n--;
-	if (pool->is_retired)
+	pool->joined_n++;
+	pool->misses = 0;
+	pool->is_proven = true;
+	/* A bare one is replaced when its visitor has gone. */
+	if (pool->is_retired || pool->to.is_bare)
 		return;
 	backoff_reset(&pool->backoff);
 	/* The one that went is replaced at once, in a pause too. */
@@ -226,7 +301,7 @@ joined_cb(void *arg)
 static bool
 open_one(struct pool *pool)
 {
-	static const struct proxy_ops ops = { joined_cb, ended_cb };
+	static const struct proxy_ops ops = { opened_cb, joined_cb, ended_cb };
 	struct member *member;
 
 	if (!has_room(pool->client))
@@ -252,7 +327,7 @@ static void
 fill(struct pool *pool)
 {
 	pool->is_starved = false;
-	while (pool->spare_n < pool->target)
+	while (missing(pool) > 0)
 		if (!open_one(pool)) {
 			starve(pool);
 			return;
@@ -294,7 +369,8 @@ clamp(int64_t concurrency)
 
 struct pool *
 pool_new(struct client *client, struct service *service,
-    const struct pool_session *session, int64_t concurrency)
+    const struct pool_session *session, int64_t concurrency,
+    const struct pool_ops *ops, void *arg)
 {
 	struct ltp_message hello = {
 		.type = LTP_PROXY,
@@ -310,8 +386,9 @@ pool_new(struct client *client, struct service *service,
 		return NULL;
 	if (session->sni != NULL)
 		pool->sni = strdup(session->sni);
-	pool->hello = ltp_format(&hello, &pool->to.hello_len);
-	if (pool->hello == NULL ||
+	if (!session->is_bare)
+		pool->hello = ltp_format(&hello, &pool->to.hello_len);
+	if ((pool->hello == NULL && !session->is_bare) ||
 	    (session->sni != NULL && pool->sni == NULL)) {
 		free(pool->hello);
 		free(pool->sni);
@@ -320,6 +397,9 @@ pool_new(struct client *client, struct service *service,
 	}
 	pool->client = client;
 	pool->service = service;
+	pool->ops = ops;
+	pool->arg = arg;
+	pool->to.is_bare = session->is_bare;
 	pool->to.addr = session->backend;
 	pool->to.hello = pool->hello;
 	pool->to.sni = pool->sni;
@@ -347,6 +427,12 @@ pool_resize(struct pool *pool, int64_t concurrency)
 		fill(pool);
 }
 
+bool
+pool_is_proven(const struct pool *pool)
+{
+	return pool->is_proven;
+}
+
 void
 pool_retire(struct pool **poolp)
 {
@@ -357,6 +443,9 @@ pool_retire(struct pool **poolp)
 	if (pool == NULL)
 		return;
 	pool->is_retired = true;
+	/* A bare pool is all that keeps the tunnel. */
+	if (pool->to.is_bare)
+		close_spare(pool);
 	if (LIST_EMPTY(&pool->spare) && LIST_EMPTY(&pool->joined))
 		pool_free(pool);
 	else

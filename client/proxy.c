@@ -60,7 +60,8 @@ struct proxy {
 	struct stream local;	 /* to the local service */
 	struct relay *relay;	 /* JOINED */
 	struct request *request; /* JOINED, if somebody wants to look */
-	int error;		 /* REFUSE: why there is no local service */
+	int error;		 /* REFUSE: why there is no local service; or
+				    why there is no connection at all */
 	char *why;		 /* the same in words */
 };
 
@@ -380,6 +381,18 @@ read_visitor(struct proxy *proxy, const char *peer)
 		memset(&proxy->visitor, 0, sizeof(proxy->visitor));
 }
 
+/* A visitor has come, from there if the server says so. */
+static void
+meet_visitor(struct proxy *proxy, const char *peer)
+{
+	watch_pause(proxy->client->watches, proxy->stream.fd);
+	net_user_timeout(proxy->stream.fd, 0);
+	proxy->joined_ms = clock_ms();
+	proxy->number = ++proxy->client->visitors;
+	tell_visitor(proxy, peer);
+	read_visitor(proxy, peer);
+}
+
 /* Understands the one frame that ends the idle time. */
 static void
 take_reply(struct proxy *proxy, const char *json, size_t len)
@@ -401,12 +414,7 @@ take_reply(struct proxy *proxy, const char *json, size_t len)
 		proxy_end(proxy, text);
 		return;
 	}
-	watch_pause(proxy->client->watches, proxy->stream.fd);
-	net_user_timeout(proxy->stream.fd, 0);
-	proxy->joined_ms = clock_ms();
-	proxy->number = ++proxy->client->visitors;
-	tell_visitor(proxy, message.peer);
-	read_visitor(proxy, message.peer);
+	meet_visitor(proxy, message.peer);
 	ltp_message_fini(&message);
 	proxy->ops->joined(proxy->arg);
 	dial_local(proxy);
@@ -433,6 +441,12 @@ idle_cb(int fd, unsigned what, void *arg)
 				     : strerror(errno));
 		return;
 	}
+	if (proxy->to->is_bare) {
+		meet_visitor(proxy, NULL);
+		proxy->ops->joined(proxy->arg);
+		dial_local(proxy);
+		return;
+	}
 	switch (ltp_frame(buf, (size_t)n, &len)) {
 	case LTP_MORE:
 		if ((what & WATCH_HUP) != 0)
@@ -455,10 +469,12 @@ connected_cb(void *arg, const struct dial_result *to)
 
 	proxy->dial = NULL;
 	if (to->stream.fd == -1) {
+		proxy->error = to->error;
 		proxy_end(proxy, to->why);
 		return;
 	}
 	proxy->stream = to->stream;
+	proxy->ops->opened(proxy->arg);
 	if (!trust_is_ltp(&proxy->stream)) {
 		proxy_end(proxy, "the server does not speak LTP");
 		return;
@@ -477,7 +493,7 @@ proxy_start(struct client *client, struct service *service,
     const struct proxy_to *where, const struct proxy_ops *ops, void *arg)
 {
 	struct dial_to to = { .addr = &where->addr,
-		.trust = client->server_trust,
+		.trust = where->is_bare ? NULL : client->server_trust,
 		.sni = where->sni,
 		.timeout_ms = CONNECT_TIMEOUT_MS };
 	struct proxy *proxy = calloc(1, sizeof(*proxy));
@@ -496,6 +512,12 @@ proxy_start(struct client *client, struct service *service,
 		return NULL;
 	}
 	return proxy;
+}
+
+bool
+proxy_is_refused(const struct proxy *proxy)
+{
+	return proxy->stream.fd == -1 && proxy->error == ECONNREFUSED;
 }
 
 void

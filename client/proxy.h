@@ -8,6 +8,7 @@
 #ifndef LT_CLIENT_PROXY_H
 #define LT_CLIENT_PROXY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/net.h"
@@ -17,6 +18,9 @@ struct proxy;
 struct service;
 
 struct proxy_ops {
+	/* It is connected, and idle. */
+	void (*opened)(void *arg);
+
 	/* A visitor came; it is no longer idle. */
 	void (*joined)(void *arg);
 
@@ -31,11 +35,16 @@ struct proxy_to {
 	const char *sni; /* with TLS; NULL: the host of the server */
 	const char *hello;
 	size_t hello_len;
+	bool is_bare; /* in clear; nothing is sent, and the first byte that
+			 comes is the visitor's */
 };
 
 /* Starts. Never calls back before it returns. NULL if there is no memory. */
 struct proxy *proxy_start(struct client *, struct service *,
     const struct proxy_to *, const struct proxy_ops *, void *arg);
+
+/* True if nobody listens there. Once it has ended. */
+bool proxy_is_refused(const struct proxy *);
 
 /* Closes it wherever it stands; NULL is fine. Sets the pointer to NULL. */
 void proxy_free(struct proxy **);

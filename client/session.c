@@ -45,6 +45,7 @@ struct session {
 	char sni[HELLO_NAME_MAX];
 	bool is_forgotten; /* label and sni, which an attempt may still use */
 	uint64_t up_ms;	   /* since when */
+	bool is_doubtful;  /* it is up only if its pool is */
 	bool is_leaving;   /* the server said that it is */
 	bool is_over;	   /* we are */
 };
@@ -113,7 +114,7 @@ session_back_off(struct session *session)
 void
 session_come_back(struct session *session)
 {
-	if (clock_ms() - session->up_ms < LASTED_MS) {
+	if (session->is_doubtful || clock_ms() - session->up_ms < LASTED_MS) {
 		session_back_off(session);
 		return;
 	}
@@ -144,12 +145,27 @@ keep_sni(struct session *session, const char *sni)
 }
 
 static void
+unserved_cb(void *arg, const char *why)
+{
+	struct session *session = arg;
+
+	if (pool_is_proven(session->pool)) {
+		session->is_doubtful = false;
+		backoff_ease(&session->backoff);
+	}
+	if (session->up != NULL)
+		control_unserved(session->up, why);
+}
+
+static void
 start_pool(struct session *session, int64_t concurrency)
 {
+	static const struct pool_ops ops = { unserved_cb };
 	struct pool_session of = {
 		.backend = *control_backend(session->up),
 		.name = session->identity->name,
 		.client = session->identity->client,
+		.is_bare = control_is_node(session->up),
 	};
 
 	if (control_has_ext(session->up)) {
@@ -158,8 +174,8 @@ start_pool(struct session *session, int64_t concurrency)
 		of.sni = text_or_null(session->sni);
 	}
 	pool_retire(&session->pool);
-	session->pool =
-	    pool_new(session->client, session->service, &of, concurrency);
+	session->pool = pool_new(
+	    session->client, session->service, &of, concurrency, &ops, session);
 	if (session->pool == NULL)
 		display_error(
 		    &session->service->options->display, "out of memory");
@@ -197,7 +213,9 @@ up_cb(void *arg, struct control *control, const struct ltp_message *reply)
 	session->next = NULL;
 	session->up_ms = clock_ms();
 	session->is_leaving = false;
-	backoff_ease(&session->backoff);
+	session->is_doubtful = control_is_node(control);
+	if (!session->is_doubtful)
+		backoff_ease(&session->backoff);
 	session->ops->up(session->arg, session, reply);
 	start_pool(session, reply->concurrency);
 	return true;
@@ -338,6 +356,21 @@ bool
 session_is_leaving(const struct session *session)
 {
 	return session->is_leaving;
+}
+
+bool
+session_is_node(const struct session *session)
+{
+	const struct control *control =
+	    session->next != NULL ? session->next : session->up;
+
+	return control != NULL && control_is_node(control);
+}
+
+const char *
+session_cached_url(const struct session *session)
+{
+	return session->up != NULL ? control_cached_url(session->up) : "";
 }
 
 const char *

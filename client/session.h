@@ -53,6 +53,13 @@ bool session_is_up(const struct session *);
 bool session_is_trying(const struct session *);	 /* a reply is waited for */
 bool session_is_leaving(const struct session *); /* its server process is */
 
+/* True if the server is one of the Node.js localtunnel: of the one that is up,
+ * or, in the reply callback, of the one whose reply that is. */
+bool session_is_node(const struct session *);
+
+/* Where the server keeps copies of pages, once it is up; "" if nowhere. */
+const char *session_cached_url(const struct session *);
+
 /* What it is waiting for while it is trying, in words. */
 const char *session_waits_for(const struct session *);
 

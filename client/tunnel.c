@@ -35,6 +35,7 @@
 #define MUTE_MS	    800 /* when to say what is being waited for */
 #define MUTE_TRIES  3	/* ends without a reply that make a refusal */
 #define URL_MAX	    1024
+#define NAME_TRIES  5 /* for the old name, before another one will do */
 
 struct tunnel {
 	struct client *client;
@@ -49,6 +50,7 @@ struct tunnel {
 	enum tunnel_exit code;
 	bool is_over;
 	unsigned mute_tries;
+	unsigned name_tries;
 	char url[URL_MAX];	/* "" before it was up */
 	char last_why[URL_MAX]; /* what was said last */
 	bool is_down;		/* that was said */
@@ -220,7 +222,10 @@ refused(struct tunnel *tunnel, const char *code, const char *text)
 		unavailable(tunnel);
 		return;
 	}
-	snprintf(why, sizeof(why), "the server refuses: %s (%s)", text, code);
+	snprintf(why, sizeof(why),
+	    code[0] != '\0' ? "the server refuses: %s (%s)"
+			    : "the server refuses: %s",
+	    text, code);
 	if (strcmp(code, "unauthorized") == 0) {
 		display_error(tunnel->display, "%s", why);
 		end(tunnel, TUNNEL_EXIT_UNAUTHORIZED);
@@ -353,6 +358,34 @@ failed_cb(void *arg, struct session *session, const struct control_end *why)
 /* --- up --------------------------------------------------------------------
  */
 
+/* Servers of the Node.js localtunnel give another name when one is taken, and
+ * do not say so. True if it will not do; then it is over, or tried again: that
+ * server may just not have noticed that we were gone. */
+static bool
+is_replaced(
+    struct tunnel *tunnel, const char *asked, const struct ltp_message *reply)
+{
+	char why[URL_MAX];
+
+	if (asked[0] == '\0' || strcmp(asked, reply->ext_name) == 0)
+		return false;
+	if (tunnel->url[0] == '\0' && tunnel->options->fallback)
+		return false;
+	snprintf(why, sizeof(why),
+	    "the name %s is taken: the server gave %s in its place", asked,
+	    reply->ext_name);
+	if (tunnel->url[0] == '\0') {
+		display_error(tunnel->display,
+		    "%s; to have such a one, use --fallback", why);
+		end(tunnel, TUNNEL_EXIT_NAME);
+		return true;
+	}
+	if (!tunnel->identity.strict && ++tunnel->name_tries > NAME_TRIES)
+		return false;
+	back_off(tunnel, why);
+	return true;
+}
+
 static bool
 reply_cb(void *arg, struct session *session, const char *asked,
     const struct ltp_message *reply)
@@ -368,11 +401,16 @@ reply_cb(void *arg, struct session *session, const char *asked,
 	if (need == NULL && identity->group != NULL)
 		need = "--group";
 	if (need != NULL && !reply->has_ext) {
-		display_error(
-		    tunnel->display, "this server is too old for %s", need);
+		display_error(tunnel->display,
+		    session_is_node(session)
+			? "a server of the Node.js localtunnel has no %s"
+			: "this server is too old for %s",
+		    need);
 		end(tunnel, TUNNEL_EXIT_FAILURE);
 		return false;
 	}
+	if (session_is_node(session) && is_replaced(tunnel, asked, reply))
+		return false;
 	if (is_first(session))
 		identity_take_name(&tunnel->identity, asked, reply);
 	/* Another secret comes from another server, or from one that has
@@ -408,6 +446,9 @@ announce_url(
 	strcpy(tunnel->url, url);
 	if (display_up(tunnel->display, url, tunnel->identity.name) == -1)
 		untold(tunnel, url);
+	else if (session_cached_url(first(tunnel))[0] != '\0')
+		display_cached(
+		    tunnel->display, session_cached_url(first(tunnel)));
 	/* That of our own server is its version. */
 	if (is_news && !reply->has_ext && reply->banner != NULL &&
 	    reply->banner[0] != '\0')
@@ -440,7 +481,7 @@ up_cb(void *arg, struct session *session, const struct ltp_message *reply)
 
 	if (!is_first(session))
 		return;
-	tunnel->mute_tries = 0;
+	tunnel->mute_tries = tunnel->name_tries = 0;
 	tunnel->last_why[0] = '\0';
 	identity_save(&tunnel->identity, session_label(session));
 	identity_take_sni(&tunnel->identity, reply->sni);
