@@ -44,12 +44,14 @@ SERVER := account api arrival bound certs channel claim classify command \
 	names node pages pairs park peers pidfile places pool ports \
 	public queue recent registry registry_check report room route rundir \
 	sandbox serve service session table title visitor worker
-CLIENT := backoff config control dial discover display fetch gate grant identity \
-	leave local ltplink nodelink options options_server options_tunnel pool \
-	proxy request resolve response seats secrets session target trust tunnel url
+CLIENT := backoff browser config control dial discover display fetch gate \
+	grant identity leave local lt ltplink nodelink options options_server \
+	options_tunnel pool proxy request resolve response seats secrets session \
+	target trust tunnel url
 CTL := ask main show
 
-MAN := ltserver.8 ltserver.conf.5 ltclient.1 ltclient.conf.5 ltctl.8 ltp.7
+MAN := ltserver.8 ltserver.conf.5 ltclient.1 lt.1 ltclient.conf.5 ltctl.8 \
+	ltp.7
 
 # --- tests -----------------------------------------------------------------
 
@@ -135,7 +137,7 @@ endif
 
 # --- the programs ----------------------------------------------------------
 
-all: $(O)/ltserver $(O)/ltclient $(O)/ltctl ## build the programs (the default)
+all: $(O)/ltserver $(O)/ltclient $(O)/lt $(O)/ltctl ## build the programs (the default)
 
 COMMON_OBJS := $(COMMON:%=$(O)/common/%.o) $(LLHTTP_OBJS)
 SERVER_OBJS := $(SERVER:%=$(O)/server/%.o)
@@ -150,6 +152,10 @@ $(O)/ltclient: $(O)/client/main.o $(O)/client.a $(O)/common.a
 
 $(O)/ltctl: $(CTL_OBJS) $(O)/common.a
 	$(call say,LINK)$(LINK) -o $@ $^ $(call libs,jansson) $(LIBS)
+
+# The same program, called as the npm command is.
+$(O)/lt: $(O)/ltclient
+	$(call say,LN)ln -sf ltclient $@
 
 $(O)/common.a: $(COMMON_OBJS)
 $(O)/server.a: $(SERVER_OBJS)
@@ -203,6 +209,19 @@ $(O)/tests/fuzz/replay_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o \
 
 $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/server.a $(O)/common.a
 	$(LINK_TEST) -fsanitize=fuzzer $(call libs,$(PKGS_SERVER)) $(LIBS)
+
+# The parsers of the client; all others are the server's or common.
+FUZZ_CLIENT := grant
+LINK_FUZZ    = $(call libs,$(PKGS_CLIENT)) $(LIBS)
+
+$(FUZZ_CLIENT:%=$(O)/tests/fuzz/replay_%): $(O)/tests/fuzz/replay_%: \
+    $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(O)/client.a \
+    $(O)/common.a
+	$(LINK_TEST) $(LINK_FUZZ)
+
+$(FUZZ_CLIENT:%=$(O)/tests/fuzz/fuzz_%): $(O)/tests/fuzz/fuzz_%: \
+    $(O)/tests/fuzz/fuzz_%.o $(O)/client.a $(O)/common.a
+	$(LINK_TEST) -fsanitize=fuzzer $(LINK_FUZZ)
 
 tests: $(UNIT) $(REPLAY) ## build the test programs
 
@@ -275,6 +294,10 @@ install: all ## programs, manuals, configuration unless there is some
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) \
 	    $(DESTDIR)$(SYSCONFDIR)/localtunnel
 	$(INSTALL) -m 755 $(O)/ltclient $(DESTDIR)$(BINDIR)/
+	set -e; l=$(DESTDIR)$(BINDIR)/lt; \
+	    if [ ! -e $$l ] && [ ! -L $$l ]; then ln -s ltclient $$l; \
+	    elif [ "$$(readlink $$l)" != ltclient ]; then \
+	        echo "$$l is something else, and left as it is"; fi
 	$(INSTALL) -m 755 $(O)/ltserver $(O)/ltctl $(DESTDIR)$(SBINDIR)/
 	set -e; for m in $(MAN); do d=$(DESTDIR)$(MANDIR)/man$${m##*.}; \
 	    $(INSTALL) -d $$d; $(INSTALL) -m 644 man/$$m $$d/; done

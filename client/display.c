@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 /* Flushes standard output; -1 and errno. */
 static int
@@ -131,10 +132,29 @@ display_reconnecting(const struct display *display, const char *why,
 		put_line(display, "%s; trying again", why);
 }
 
+/* On standard output, with the time as JavaScript writes it. */
+void
+display_request_begun(
+    const struct display *display, const char *method, const char *path)
+{
+	time_t now = time(NULL);
+	char text[128];
+	struct tm tm;
+
+	if (!display->as_lt)
+		return;
+	localtime_r(&now, &tm);
+	strftime(text, sizeof(text), "%a %b %d %Y %H:%M:%S GMT%z (%Z)", &tm);
+	printf("%s %s %s\n", text, method, path);
+	flush();
+}
+
 void
 display_request(
     const struct display *display, const struct display_request *request)
 {
+	if (display->as_lt)
+		return;
 	if (display->json) {
 		put_event(
 		    display, json_pack("{s:s, s:s, s:s, s:i, s:I}", "event",

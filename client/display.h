@@ -24,6 +24,7 @@ struct display {
 	bool quiet; /* nothing on standard error but errors, the loss of the
 		       server among them */
 	bool verbose;
+	bool as_lt; /* requests as lt prints them */
 };
 
 /* The tunnel is up, for the first time or with another URL. -1 and errno if
@@ -51,6 +52,10 @@ struct display_request {
 	int status;
 	uint64_t ms;
 };
+
+/* A request has come. Nothing is said of it until it is answered, but as lt. */
+void display_request_begun(
+    const struct display *, const char *method, const char *path);
 
 void display_request(const struct display *, const struct display_request *);
 

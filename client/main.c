@@ -4,13 +4,16 @@
  * Wires the parts together, handles signals, and turns the end of the tunnel
  * into an exit code.
  */
+#define _GNU_SOURCE
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "client/client.h"
 #include "client/leave.h"
+#include "client/lt.h"
 #include "client/options.h"
 #include "client/pool.h"
 #include "client/trust.h"
@@ -222,15 +225,61 @@ run_client(const struct options *options)
 	return (int)run.code;
 }
 
+static int
+bad_usage(const char *error)
+{
+	fprintf(stderr, "ltclient: %s\nTry: ltclient --help\n", error);
+	return TUNNEL_EXIT_USAGE;
+}
+
+/* Exits of lt are those of the npm command. */
+static int
+bad_usage_of_lt(const char *error)
+{
+	lt_help(stderr);
+	fprintf(stderr, "\n%s\n", error);
+	return TUNNEL_EXIT_FAILURE;
+}
+
+/* Turns a command line of lt into one of ltclient; -1, or how to exit. */
+static int
+read_lt(struct lt_words *words, char **argv)
+{
+	char error[LT_ERROR_MAX];
+
+	switch (lt_read(words, argv, environ, error)) {
+	case LT_RUN:
+		return -1;
+	case LT_HELP:
+		lt_help(stdout);
+		break;
+	case LT_PRINT_VERSION:
+		puts(LT_VERSION);
+		break;
+	case LT_BAD:
+		return bad_usage_of_lt(error);
+	}
+	return display_flush() ? 0 : TUNNEL_EXIT_FAILURE;
+}
+
 int
 main(int argc, char **argv)
 {
+	bool as_lt = lt_is_called(argv[0]);
 	char error[OPTIONS_ERROR_MAX];
 	struct options options;
+	struct lt_words words;
 	int code = TUNNEL_EXIT_USAGE;
 
 	if (stdfds_open() == -1)
 		return TUNNEL_EXIT_FAILURE;
+	if (as_lt) {
+		code = read_lt(&words, argv);
+		if (code != -1)
+			return code;
+		argc = words.argc;
+		argv = words.argv;
+	}
 	switch (options_read(&options, argc, argv, error)) {
 	case OPTIONS_RUN:
 		code = run_client(&options);
@@ -244,7 +293,7 @@ main(int argc, char **argv)
 		code = display_flush() ? 0 : TUNNEL_EXIT_FAILURE;
 		break;
 	case OPTIONS_BAD:
-		fprintf(stderr, "ltclient: %s\nTry: ltclient --help\n", error);
+		code = as_lt ? bad_usage_of_lt(error) : bad_usage(error);
 		break;
 	}
 	options_fini(&options);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "client/config.h"
+#include "client/lt.h"
 #include "client/options_server.h"
 #include "client/options_tunnel.h"
 
@@ -24,6 +25,8 @@ struct given {
 	bool json;
 	bool no_reconnect;
 	bool all;
+	bool open;
+	bool as_lt; /* see lt.h */
 	bool quiet;
 	bool verbose;
 	bool version;
@@ -84,6 +87,7 @@ static const struct row rows[] = {
 	{ 0, { "host-header" }, "VALUE", AT(of.host_header),
 	    "what Host becomes: rewrite (the host of TARGET) or a value",
 	    "host-header" },
+	{ 'o', { "open" }, NULL, AT(open), "open the URL in a browser", NULL },
 	{ 0, { "print-requests" }, NULL, AT(of.print_requests),
 	    "show each request and its answer", "print-requests" },
 	{ 0, { NULL }, "KIND", AT(of.kind), NULL, "kind" },
@@ -494,12 +498,15 @@ settle(struct options *options, struct given *given, int argc, char **argv,
 	bool is_start = argc > 0 && strcmp(argv[0], "start") == 0;
 
 	options->no_reconnect = given->no_reconnect;
+	options->open = given->open;
+	options->display.as_lt = given->as_lt;
 	options->display.json = given->json;
 	options->display.quiet = given->quiet;
 	options->display.verbose = given->verbose;
 	if ((is_start ? check_start(given, argc - 1, argv + 1, error)
 		      : take_words(given, argc, argv, error)) == OPTIONS_BAD ||
-	    read_config(options, given->config, error) == OPTIONS_BAD ||
+	    (!given->as_lt &&
+		read_config(options, given->config, error) == OPTIONS_BAD) ||
 	    !options_server(
 		options, given->server, given->ca, given->insecure, error))
 		return OPTIONS_BAD;
@@ -514,7 +521,7 @@ options_read(struct options *options, int argc, char **argv,
 {
 	struct option longs[LONGS];
 	char shorts[SHORTS];
-	struct given given = { 0 };
+	struct given given = { .as_lt = lt_is_called(argv[0]) };
 	enum options_result result;
 	int id;
 

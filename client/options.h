@@ -42,6 +42,7 @@ struct options {
 			      roots */
 	bool insecure;	   /* any certificate of the server will do */
 	bool no_reconnect;
+	bool open;	   /* the URLs, in a browser */
 	const char *token; /* shown to the server; NULL */
 	struct display display;
 	struct tunnel_options *tunnels; /* one or more */
@@ -60,7 +61,8 @@ enum options_result {
 
 /* Reads the command line, which texts may point into from then on, LT_SERVER,
  * LT_AUTH and the configuration files, and wipes passwords out of the command
- * line. OPTIONS_BAD: `error` says why. In any case options_fini() it. */
+ * line. Called as lt, that is one which lt_read() has made, and no file is
+ * read. OPTIONS_BAD: `error` says why. In any case options_fini() it. */
 enum options_result options_read(
     struct options *, int argc, char **argv, char error[OPTIONS_ERROR_MAX]);
 

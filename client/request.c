@@ -80,6 +80,9 @@ push(struct request *request, const struct http_head *head)
 	    head->method.len);
 	log_escape(
 	    entry->path, sizeof(entry->path), head->path.at, head->path.len);
+	if (request->options->print_requests)
+		display_request_begun(
+		    &request->options->display, entry->method, entry->path);
 	if (request->n == 1)
 		answer_next(&request->answer, entry->is_head);
 }

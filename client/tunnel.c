@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "client/backoff.h"
+#include "client/browser.h"
 #include "client/client.h"
 #include "client/control.h"
 #include "client/identity.h"
@@ -449,6 +450,8 @@ announce_url(
 	else if (session_cached_url(first(tunnel))[0] != '\0')
 		display_cached(
 		    tunnel->display, session_cached_url(first(tunnel)));
+	if (is_news && tunnel->client->options->open)
+		browser_open(tunnel->display, url);
 	/* That of our own server is its version. */
 	if (is_news && !reply->has_ext && reply->banner != NULL &&
 	    reply->banner[0] != '\0')

@@ -35,6 +35,7 @@ static struct pool *pool;
 static int backend, service;
 static int conns[CONNS_MAX];
 static int conns_n;
+static int unserved_n;
 
 static int
 listen_on_loopback(struct net_addr *addr)
@@ -71,13 +72,33 @@ setup(void)
 }
 
 static void
+unserved_cb(void *arg, const char *why)
+{
+	ck_assert_ptr_eq(arg, &unserved_n);
+	ck_assert_uint_gt(strlen(why), 0);
+	unserved_n++;
+	pool_retire(&pool);
+}
+
+static void
+start_one(bool is_bare, int64_t concurrency)
+{
+	static const struct pool_ops ops = { unserved_cb };
+	struct pool_session session = {
+		.name = "demo", .client = "me@here;x", .is_bare = is_bare
+	};
+
+	unserved_n = 0;
+	backend = listen_on_loopback(&session.backend);
+	pool =
+	    pool_new(&client, &local, &session, concurrency, &ops, &unserved_n);
+	ck_assert_ptr_nonnull(pool);
+}
+
+static void
 start(int64_t concurrency)
 {
-	struct pool_session session = { .name = "demo", .client = "me@here;x" };
-
-	backend = listen_on_loopback(&session.backend);
-	pool = pool_new(&client, &local, &session, concurrency);
-	ck_assert_ptr_nonnull(pool);
+	start_one(false, concurrency);
 }
 
 static void
@@ -341,6 +362,76 @@ START_TEST(room_is_kept)
 }
 END_TEST
 
+/* Those with a visitor count, so that there are never more than were granted;
+ * nothing is sent before the visitor is there. */
+START_TEST(bare_ones)
+{
+	struct net_addr peer;
+	uint64_t deadline = clock_ms() + PATIENCE_MS;
+	int local;
+	char c;
+
+	start_one(true, 2);
+	expect_conns(2);
+	ck_assert(!pool_is_proven(pool));
+	ck_assert_int_eq(recv(conns[0], &c, 1, MSG_PEEK), -1);
+	ck_assert_int_eq(net_accept(service, &peer), -1);
+	ck_assert_int_eq(write(conns[0], "from the visitor", 16), 16);
+	while (
+	    (local = net_accept(service, &peer)) == -1 && clock_ms() < deadline)
+		turn();
+	read_until(local, "from the visitor");
+	ck_assert(pool_is_proven(pool));
+	expect_conns(2);
+	ck_assert_int_eq(write(local, "to the visitor", 14), 14);
+	read_until(conns[0], "to the visitor");
+	close(local);
+	shutdown(conns[0], SHUT_RDWR);
+	expect_conns(3);
+	pool_retire(&pool);
+	ck_assert_uint_eq(client.connections, 0);
+	ck_assert_int_eq(unserved_n, 0);
+}
+END_TEST
+
+/* Nobody listens any more: told at once. */
+START_TEST(refused_ones_mean_no_tunnel)
+{
+	uint64_t deadline = clock_ms() + PATIENCE_MS;
+
+	start_one(true, 2);
+	expect_conns(2);
+	shutdown(conns[0], SHUT_RDWR);
+	expect_conns(2);
+	ck_assert_int_eq(unserved_n, 0);
+	close(backend);
+	backend = -1;
+	shutdown(conns[1], SHUT_RDWR);
+	while (unserved_n == 0 && clock_ms() < deadline)
+		event_base_loop(client.base, EVLOOP_NONBLOCK);
+	ck_assert_int_eq(unserved_n, 1);
+	ck_assert(LIST_EMPTY(&client.pools));
+}
+END_TEST
+
+/* The server ends all that come, again and again: so is that. */
+START_TEST(short_lives_mean_no_tunnel)
+{
+	uint64_t deadline = clock_ms() + PATIENCE_MS;
+	int ended = 0;
+
+	start_one(true, 2);
+	while (unserved_n == 0 && clock_ms() < deadline) {
+		turn();
+		while (ended < conns_n)
+			shutdown(conns[ended++], SHUT_RDWR);
+	}
+	ck_assert_int_eq(unserved_n, 1);
+	ck_assert_int_ge(conns_n, 3);
+	ck_assert_int_le(conns_n, 6);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -359,6 +450,9 @@ main(void)
 	tcase_add_test(tcase, nonsense_ends_it);
 	tcase_add_test(tcase, no_descriptors_left);
 	tcase_add_test(tcase, room_is_kept);
+	tcase_add_test(tcase, bare_ones);
+	tcase_add_test(tcase, refused_ones_mean_no_tunnel);
+	tcase_add_test(tcase, short_lives_mean_no_tunnel);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
