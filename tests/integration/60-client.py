@@ -67,7 +67,7 @@ for target in ("", "x", "0", "70000", "-1", "5000x", "host:", ":x", "host:0",
                "http://127.0.0.1:1/x", "http://", "http://127.0.0.1:0",
                "https://", "https://127.0.0.1:1/x"):
     usage(*url, "--", target)
-for target in [], ["5000", "5001"], ["http"], ["tcp", "22"], ["tls"], \
+for target in [], ["5000", "5001"], ["http"], ["tcp"], ["tls"], \
         ["-p", "5000", "5001"], ["-l", "127.0.0.1", "127.0.0.1:5000"]:
     usage(*url, *target)
 for option in ["--print-requests"], ["--host-header", "rewrite"]:

@@ -3,6 +3,7 @@
 """Clients in a group share a name: visitors are spread over them evenly, one
 that dies takes only its own visitors with it, and nobody else gets in."""
 
+import http.client
 import threading
 from collections import Counter
 
@@ -32,8 +33,8 @@ def visit_all(then=lambda: None):
             page = None
             try:
                 page = lt.get(server, "demo")
-            except ConnectionError:
-                pass
+            except (ConnectionError, http.client.IncompleteRead):
+                pass  # it was cut off, perhaps in the middle of its answer
             good = page is not None and page.status == 200
             with lock:
                 seen[page.json()["service"] if good else None] += 1
