@@ -13,6 +13,8 @@
 static struct {
 	char *at; /* NULL: there is no room that we know of */
 	size_t size;
+	char **args; /* the copies that the program goes on with */
+	char **env;
 } room;
 
 static size_t
@@ -76,6 +78,8 @@ title_init(int argc, char **argv)
 	end = extend(extend(argv[0], argv), environ);
 	room.at = argv[0];
 	room.size = (size_t)(end - argv[0]);
+	room.args = args;
+	room.env = env;
 	environ = env;
 	return args;
 }
