@@ -205,9 +205,11 @@ connected_cb(void *arg, const struct dial_result *to)
 	else
 		snprintf(control->no_ltp, sizeof(control->no_ltp),
 		    "%s is no ltserver: it speaks TLS, but not LTP", server);
-	/* Some end the handshake with those who offer nothing but LTP. */
+	/* Some end the handshake with those who offer nothing but LTP; or it
+	 * is the name that an ltserver does not know any more. */
 	if (stream.fd == -1 &&
 	    (to->error != EPROTO || to->cert != TLS_CERT_GOOD ||
+		control->ask->sni != NULL ||
 		control->client->server_trust == NULL))
 		control_no_connection(control, to->error, to->cert, to->why);
 	else

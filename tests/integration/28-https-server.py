@@ -72,7 +72,10 @@ class Server:
         conn = self.context.wrap_socket(
             socket.socket(fileno=os.dup(raw.fileno())), server_side=True,
             suppress_ragged_eofs=False)
-        assert ltp02.read_exactly(conn, 7) == b"LTP/0.2"
+        header = ltp02.read_exactly(conn, 7)
+        if header != b"LTP/0.2":  # a web server
+            conn.sendall(b"HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n")
+            return
         seen = Seen(conn, name, ltp02.read_frame(conn))
         with self.changed:
             self.seen.append(seen)
@@ -376,7 +379,8 @@ for alpn in (), ("http/1.1", "h2"):
     server.context = context_of(alpn=alpn)
     log = fails(server, *trusted)
     assert f"localhost:{server.port} is no ltserver: it speaks TLS, but not " \
-        "LTP" in log, log
+        "LTP; nor is it a server of the Node.js localtunnel: GET /?new " \
+        "answers 404" in log, log
 log = fails(f"https://{service.target}", "--insecure")
 assert f"{service.target} is no ltserver: the TLS handshake has failed" in log
 
