@@ -25,12 +25,13 @@
 #include "common/limit.h"
 #include "common/ltp.h"
 
-#define LASTED_MS    5000  /* an idle one that lived so long was all right */
-#define RETIRE_MS    30000 /* how long retired idle ones wait for visitors */
-#define MISSES_MAX   2	   /* then there is no tunnel any more */
-#define FD_PER_PROXY 2
-#define FD_RESERVE   16 /* for everything else */
-#define TELL_MS	     200
+#define LASTED_MS      5000  /* an idle one that lived so long was all right */
+#define RETIRE_MS      30000 /* how long retired idle ones wait for visitors */
+#define MISSES_MAX     2     /* then there is no tunnel any more */
+#define RETIRE_LOOK_MS 50    /* when to look what became of joined bare ones */
+#define FD_PER_PROXY   2
+#define FD_RESERVE     16 /* for everything else */
+#define TELL_MS	       200
 
 struct member {
 	LIST_ENTRY(member) entry; /* in spare or joined */
@@ -343,6 +344,29 @@ close_spare(struct pool *pool)
 		member_free(member);
 }
 
+/* The server keeps them for the next visitor, who is not to come. */
+static void
+close_between(struct pool *pool)
+{
+	struct member *member, *next;
+
+	for (member = LIST_FIRST(&pool->joined); member != NULL;
+	     member = next) {
+		next = LIST_NEXT(member, entry);
+		if (proxy_is_between(member->proxy))
+			member_free(member);
+	}
+}
+
+static void
+hold_retired(struct pool *pool)
+{
+	struct timeval span =
+	    clock_span(pool->to.is_bare ? RETIRE_LOOK_MS : RETIRE_MS);
+
+	evtimer_add(&pool->timer, &span);
+}
+
 static void
 timer_cb(int fd, short what, void *arg)
 {
@@ -355,8 +379,12 @@ timer_cb(int fd, short what, void *arg)
 		return;
 	}
 	close_spare(pool);
-	if (LIST_EMPTY(&pool->joined))
+	if (pool->to.is_bare)
+		close_between(pool);
+	if (pool->joined_n == 0)
 		pool_free(pool);
+	else if (pool->to.is_bare)
+		hold_retired(pool);
 }
 
 static size_t
@@ -437,19 +465,20 @@ void
 pool_retire(struct pool **poolp)
 {
 	struct pool *pool = *poolp;
-	struct timeval span = clock_span(RETIRE_MS);
 
 	*poolp = NULL;
 	if (pool == NULL)
 		return;
 	pool->is_retired = true;
 	/* A bare pool is all that keeps the tunnel. */
-	if (pool->to.is_bare)
+	if (pool->to.is_bare) {
 		close_spare(pool);
-	if (LIST_EMPTY(&pool->spare) && LIST_EMPTY(&pool->joined))
+		close_between(pool);
+	}
+	if (pool->spare_n + pool->joined_n == 0)
 		pool_free(pool);
 	else
-		evtimer_add(&pool->timer, &span);
+		hold_retired(pool);
 }
 
 void

@@ -305,7 +305,9 @@ join(struct proxy *proxy)
 	    client->relays, &proxy->stream, &proxy->local, &ops, proxy);
 	if (proxy->relay == NULL)
 		return -1;
-	if (request_is_wanted(proxy->service->options)) {
+	/* A bare one may be used again, and is not to be ended in the middle.
+	 */
+	if (proxy->to->is_bare || request_is_wanted(proxy->service->options)) {
 		proxy->request =
 		    request_new(proxy->service->options, proxy->relay);
 		if (proxy->request == NULL)
@@ -518,6 +520,14 @@ bool
 proxy_is_refused(const struct proxy *proxy)
 {
 	return proxy->stream.fd == -1 && proxy->error == ECONNREFUSED;
+}
+
+bool
+proxy_is_between(const struct proxy *proxy)
+{
+	return proxy->request != NULL && request_is_answered(proxy->request) &&
+	       relay_is_empty(proxy->relay, RELAY_A_TO_B) &&
+	       relay_is_empty(proxy->relay, RELAY_B_TO_A);
 }
 
 void

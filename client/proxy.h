@@ -46,6 +46,10 @@ struct proxy *proxy_start(struct client *, struct service *,
 /* True if nobody listens there. Once it has ended. */
 bool proxy_is_refused(const struct proxy *);
 
+/* True if it is joined, but between two requests, all that came being answered.
+ * Known of bare ones only. */
+bool proxy_is_between(const struct proxy *);
+
 /* Closes it wherever it stands; NULL is fine. Sets the pointer to NULL. */
 void proxy_free(struct proxy **);
 

@@ -38,6 +38,7 @@ struct request {
 	struct answer answer;
 	struct entry queue[QUEUE_MAX]; /* the first is being answered */
 	size_t n;
+	bool has_begun;	     /* a request has come */
 	bool is_held;	     /* requests wait until an answer has come */
 	bool is_upgrade;     /* the last request wants to upgrade */
 	bool is_opaque;	     /* the requests cannot be followed any more */
@@ -75,6 +76,7 @@ push(struct request *request, const struct http_head *head)
 
 	entry->start_ms = clock_ms();
 	entry->status = 0;
+	request->has_begun = true;
 	entry->is_head = http_text_is(head->method, "HEAD");
 	log_escape(entry->method, sizeof(entry->method), head->method.at,
 	    head->method.len);
@@ -290,6 +292,12 @@ static bool
 is_answered(const struct request *request)
 {
 	return !request->answers_opaque && request->n == 0;
+}
+
+bool
+request_is_answered(const struct request *request)
+{
+	return request->has_begun && is_answered(request);
 }
 
 void

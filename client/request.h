@@ -27,6 +27,10 @@ struct request *request_new(const struct tunnel_options *, struct relay *);
 /* The inspector of both directions. */
 void request_inspect(struct request *, struct relay_view *);
 
+/* True if each request that came has had all of its answer, and there was
+ * one. */
+bool request_is_answered(const struct request *);
+
 /* Logs what was not answered to the end; NULL is fine. */
 void request_free(struct request *);
 
