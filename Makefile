@@ -50,8 +50,8 @@ CLIENT := backoff browser config control dial discover display fetch gate \
 	target trust tunnel url
 CTL := ask main show
 
-MAN := ltserver.8 ltserver.conf.5 ltclient.1 lt.1 ltclient.conf.5 ltctl.8 \
-	ltp.7
+MAN := ltserver.8 ltserver.conf.5 ltclient.1 lt.1 ltclient.conf.5 localtunnel.7 \
+	ltctl.8 ltp.7
 
 # --- tests -----------------------------------------------------------------
 
@@ -232,6 +232,8 @@ check: ## all tests but the long ones (installs what they need)
 check-all: all tests
 	@$(RUN) $(UNIT) $(RUN_REPLAY) $(SYSTEM)
 
+test: check-unit check-corpus ## what needs neither a network nor other programs
+
 check-unit: $(UNIT) ## the unit tests
 	@$(RUN) $(UNIT)
 
@@ -338,7 +340,7 @@ help: ## this list
 	    'SYSCONFDIR ($(SYSCONFDIR)).'
 
 FORCE:
-.PHONY: all tests sources flags check check-all check-unit check-corpus \
+.PHONY: all test tests sources flags check check-all check-unit check-corpus \
 	check-integration check-long asan fuzz fuzz-run lint bench demo install dist \
 	distcheck hooks clean distclean help FORCE
 .DELETE_ON_ERROR:

@@ -14,7 +14,8 @@ sources=(common/*.c server/*.c client/*.c ctl/*.c)
 headers=(common/*.h server/*.h client/*.h ctl/*.h)
 tests=(tests/*/*.[ch] bench/*.c)
 scripts=(tests/*.sh tests/integration/*.sh tools/deps tools/demo tools/dist
-	tools/pre-commit .ci/run)
+	tools/pre-commit .ci/run
+	etc/ltserver.init etc/examples/certbot-deploy-hook debian/tests/tunnel)
 code=("${sources[@]}" "${headers[@]}" "${tests[@]}")
 read -ra flags < <(make -s HARDEN=no flags | tr -d "'")
 passed=0
