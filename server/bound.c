@@ -64,13 +64,16 @@ bind_metrics(const struct config *config)
 struct bound *
 bound_new(const struct config *config, struct public *public)
 {
-	struct bound *b = log_must_alloc(1, sizeof(*b));
+	struct bound made = { .n = 0 }, *b;
 
+	/* On the heap only once nothing can end the program any more. */
+	for (size_t i = 0; i < config->listen_n; i++)
+		bind_one(&made, &config->listen[i], public);
+	made.metrics = bind_metrics(config);
+	b = log_must_alloc(1, sizeof(*b));
+	*b = made;
 	b->node_ports = ports_new(config->node_ports, PORTS_REST_MS);
 	b->tcp_ports = ports_new(config->tcp_ports, PORTS_REST_MS);
-	for (size_t i = 0; i < config->listen_n; i++)
-		bind_one(b, &config->listen[i], public);
-	b->metrics = bind_metrics(config);
 	return b;
 }
 
