@@ -44,10 +44,10 @@ SERVER := account api arrival bound certs channel claim classify command \
 	names node pages pairs park peers pidfile places pool ports \
 	public queue recent registry registry_check report room route rundir \
 	sandbox serve service session table title visitor worker
-CLIENT := backoff browser config control dial discover display fetch gate \
-	grant identity leave local lt ltplink nodelink options options_server \
-	options_tunnel pool proxy request resolve response seats secrets session \
-	target trust tunnel url
+CLIENT := backend backoff browser config connect control dial discover display \
+	fetch gate grant identity leave local lt ltplink nodelink options \
+	options_server options_tunnel pool proxy race request resolve response \
+	seats secrets session target trust tunnel url way
 CTL := ask main show
 
 MAN := ltserver.8 ltserver.conf.5 ltclient.1 lt.1 ltclient.conf.5 localtunnel.7 \
@@ -211,7 +211,7 @@ $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/server.a $(O)/common.a
 	$(LINK_TEST) -fsanitize=fuzzer $(call libs,$(PKGS_SERVER)) $(LIBS)
 
 # The parsers of the client; all others are the server's or common.
-FUZZ_CLIENT := grant
+FUZZ_CLIENT := connect grant
 LINK_FUZZ    = $(call libs,$(PKGS_CLIENT)) $(LIBS)
 
 $(FUZZ_CLIENT:%=$(O)/tests/fuzz/replay_%): $(O)/tests/fuzz/replay_%: \

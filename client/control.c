@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/backend.h"
 #include "client/client.h"
-#include "client/dial.h"
 #include "client/discover.h"
 #include "client/language.h"
 #include "client/options.h"
@@ -26,8 +26,7 @@
 #include "common/log.h"
 #include "common/ltp.h"
 
-#define CONNECT_TIMEOUT_MS 10000
-#define TEXT_MAX	   1024
+#define TEXT_MAX 1024
 
 enum control_state {
 	CONTROL_DISCOVER,
@@ -137,8 +136,8 @@ no_server(struct control *control, const char *fmt, ...)
 /* Trying again helps if the network was at fault, and else not: a certificate
  * does not become good, nor something else a tunnel server. */
 void
-control_no_connection(
-    struct control *control, int error, enum tls_cert cert, const char *why)
+control_no_connection(struct control *control, int error, enum tls_cert cert,
+    bool is_permanent, const char *why)
 {
 	if (cert != TLS_CERT_GOOD)
 		no_server(control, "server %s: %s%s",
@@ -146,6 +145,8 @@ control_no_connection(
 		    trust_server_hint(cert));
 	else if (error == EPROTO)
 		no_server(control, "%s", control->no_ltp);
+	else if (is_permanent)
+		no_server(control, "%s", why);
 	else
 		control_end(control, CONTROL_UNREACHABLE, "", why);
 }
@@ -211,20 +212,25 @@ connected_cb(void *arg, const struct dial_result *to)
 	    (to->error != EPROTO || to->cert != TLS_CERT_GOOD ||
 		control->ask->sni != NULL ||
 		control->client->server_trust == NULL))
-		control_no_connection(control, to->error, to->cert, to->why);
+		control_no_connection(
+		    control, to->error, to->cert, to->is_permanent, to->why);
 	else
 		speak_node(control);
 	stream_close(&stream);
 }
 
 static void
-start_dial(struct control *control, struct dial_to *to)
+start_dial(
+    struct control *control, const struct net_addr *backend, const char *sni)
 {
-	to->timeout_ms = CONNECT_TIMEOUT_MS;
-	to->display = control->ask->display;
+	struct backend_to to = { .addr = backend,
+		.trust = control->client->server_trust,
+		.sni = sni,
+		.display = control->ask->display };
+
 	control->state = CONTROL_CONNECT;
 	control->dial =
-	    dial_start(control->client->base, to, connected_cb, control);
+	    backend_dial(control->client, &to, connected_cb, control);
 }
 
 static void
@@ -245,7 +251,6 @@ found_cb(void *arg, const struct discover_result *result)
 {
 	struct control *control = arg;
 	const struct options *options = control->client->options;
-	struct dial_to to = { .addr = &result->backend };
 	char backend[NET_TEXT_MAX];
 
 	control->discover = NULL;
@@ -259,7 +264,7 @@ found_cb(void *arg, const struct discover_result *result)
 				: "an old server, which speaks LTP/0.2 only",
 	    net_addr_text(&result->backend, backend));
 	control->is_ltserver = result->is_ltserver;
-	start_dial(control, &to);
+	start_dial(control, &result->backend, NULL);
 	if (control->dial == NULL)
 		control_end(control, CONTROL_UNREACHABLE, "", "out of memory");
 }
@@ -269,16 +274,8 @@ found_cb(void *arg, const struct discover_result *result)
 static void
 start_tls(struct control *control)
 {
-	const struct url *server = &control->client->options->server;
-	struct dial_to to = {
-		.host = server->host,
-		.port = server->port,
-		.trust = control->client->server_trust,
-		.sni = control->ask->sni,
-	};
-
 	control->is_ltserver = true;
-	start_dial(control, &to);
+	start_dial(control, NULL, control->ask->sni);
 }
 
 /* --- from outside ----------------------------------------------------------

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: ISC
  *
- * Opens connections. Called by discover, control, proxy and local. Owns the
- * connection until it is ready for use. The time is shared out evenly among the
- * addresses, so that a dead first one leaves some for the others; but the first
- * that takes the connection is the one, whatever comes of the handshake.
+ * Opens connections. Called by discover, backend, diagnose and local. Owns the
+ * connection until it is ready for use.
+ *
+ *   look up -> race -> ask the proxy -> shake hands
+ *
+ * The first address that takes the connection is the one, whatever comes of
+ * what follows.
  */
 #include "client/dial.h"
 
@@ -15,13 +18,17 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "client/connect.h"
 #include "client/display.h"
+#include "client/race.h"
 #include "client/resolve.h"
 #include "client/trust.h"
+#include "client/way.h"
 #include "common/clock.h"
 #include "common/proxyproto.h"
 
-#define WHY_MAX 256
+#define WHY_MAX	  1024
+#define PIECE_MAX 512 /* of a proxy's answer, read at once */
 
 struct dial {
 	struct event_base *base;
@@ -30,21 +37,29 @@ struct dial {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* or "" */
 	struct net_addr addrs[RESOLVE_MAX];
 	size_t n;
-	size_t next;		   /* index of the address to try next */
+	struct net_addr addr;	   /* that has the connection, or failed last */
+	const struct way *way;	   /* NULL: straight */
+	char *host;		   /* to ask the proxy for */
+	uint16_t port;		   /* of that */
 	const struct trust *trust; /* NULL: no TLS */
 	const char *sni;
 	int proxy_protocol;
 	struct net_addr caller;
-	uint64_t timeout_ms;	       /* of each */
-	uint64_t deadline_ms;	       /* of this one */
+	uint64_t timeout_ms;
+	uint64_t deadline_ms;	       /* once the addresses are known */
 	const struct display *display; /* or NULL */
 	struct resolve *look;	       /* NULL unless it is under way */
+	struct race *race;	       /* likewise */
+	struct connect_answer answer;  /* of the proxy */
 	struct event io;	       /* the socket is ready, or it is late */
-	struct event start;	       /* tries the next address */
-	struct stream stream;	       /* none unless connecting */
+	struct event start;	       /* begins */
+	struct stream stream;	       /* none until connected */
 	int error;
+	bool is_permanent;
 	enum tls_cert cert;
 };
+
+_Static_assert(RESOLVE_MAX <= RACE_MAX, "all addresses can be tried");
 
 static void dial_free(struct dial *);
 
@@ -55,17 +70,18 @@ dial_end(struct dial *dial, struct stream *got, const char *why)
 {
 	dial_fn fn = dial->fn;
 	void *arg = dial->arg;
-	struct net_addr addr = { 0 };
-	struct dial_result result = {
-		.stream = STREAM_NONE, .error = dial->error, .cert = dial->cert
-	};
+	struct net_addr addr = dial->addr;
+	struct dial_result result = { .stream = STREAM_NONE,
+		.error = dial->error,
+		.is_permanent = dial->is_permanent,
+		.cert = dial->cert };
 
 	if (got != NULL)
 		result.stream = stream_take(got);
-	if (dial->next > 0 && dial->path[0] == '\0') {
-		addr = dial->addrs[dial->next - 1];
+	if (addr.sa.sa_family != AF_UNSPEC)
 		result.addr = &addr;
-	}
+	if (dial->way != NULL)
+		net_addr_from(&addr, DIAL_BEHIND, dial->port);
 	if (got == NULL)
 		result.why = why != NULL ? why : strerror(dial->error);
 	dial_free(dial);
@@ -76,33 +92,40 @@ static void
 dial_free(struct dial *dial)
 {
 	resolve_stop(&dial->look);
+	race_stop(&dial->race);
 	event_del(&dial->io);
 	evtimer_del(&dial->start);
 	stream_close(&dial->stream);
+	free(dial->host);
 	free(dial);
 }
 
-/* Tells how the address that was tried last did. */
+/* Nobody has taken the connection. */
+static void
+nobody(struct dial *dial, const char *reason)
+{
+	char why[WHY_MAX];
+
+	if (dial->way == NULL) {
+		dial_end(dial, NULL, reason);
+		return;
+	}
+	snprintf(
+	    why, sizeof(why), "the proxy %s: %s", dial->way->authority, reason);
+	dial_end(dial, NULL, why);
+}
+
 static void
 tell(const struct dial *dial, const char *what)
 {
 	char addr[NET_TEXT_MAX];
 
-	if (dial->display != NULL && dial->path[0] == '\0')
+	if (dial->display != NULL)
 		display_detail(dial->display, "%s: %s",
-		    net_addr_text(&dial->addrs[dial->next - 1], addr), what);
+		    net_addr_text(&dial->addr, addr), what);
 }
 
-static void
-try_next(struct dial *dial)
-{
-	if (dial->next >= dial->n)
-		dial_end(dial, NULL, NULL);
-	else
-		event_active(&dial->start, EV_TIMEOUT, 0);
-}
-
-/* Waits for the socket, as long as the address may take. */
+/* Waits for the socket, as long as it may all take. */
 static void
 wait_for(struct dial *dial, short what, event_callback_fn fn)
 {
@@ -191,80 +214,159 @@ introduce(const struct dial *dial)
 	if (dial->proxy_protocol == 0)
 		return 0;
 	len = (ssize_t)proxyproto_write(header, dial->proxy_protocol,
-	    &dial->caller,
-	    dial->path[0] != '\0' ? &nowhere : &dial->addrs[dial->next - 1]);
+	    &dial->caller, dial->path[0] != '\0' ? &nowhere : &dial->addr);
 	n = stream_write(&dial->stream, header, (size_t)len);
 	if (n != -1 && n != len)
 		errno = ENOBUFS;
 	return n == len ? 0 : -1;
 }
 
-/* With this address it came to nothing. */
 static void
-failed(struct dial *dial, int error)
+shake_hands(struct dial *dial)
 {
-	dial->error = error;
-	tell(dial, strerror(error));
-	stream_close(&dial->stream);
-	try_next(dial);
-}
-
-static void
-connected(struct dial *dial)
-{
-	tell(dial, "connected");
-	if (introduce(dial) == -1) {
-		failed(dial, errno);
-		return;
-	}
-	dial->error = 0;
 	if (dial->trust == NULL)
 		dial_end(dial, &dial->stream, NULL);
 	else
 		start_tls(dial);
 }
 
-static void
-io_cb(int fd, short what, void *arg)
-{
-	int error = what & EV_TIMEOUT ? ETIMEDOUT : net_error(fd);
+/* --- the proxy on the way ---------------------------------------------------
+ */
 
-	if (error == 0)
-		connected(arg);
+static void
+proxy_failed(struct dial *dial, enum connect_fault fault)
+{
+	char why[CONNECT_WHY_MAX];
+
+	dial->answer.fault = fault;
+	dial->error = fault == CONNECT_LATE ? ETIMEDOUT : ECONNREFUSED;
+	dial->is_permanent = connect_explain(
+	    &dial->answer, dial->way, dial->host, dial->port, why);
+	dial_end(dial, NULL, why);
+}
+
+static void
+answer_cb(int fd, short what, void *arg)
+{
+	struct dial *dial = arg;
+	char buf[PIECE_MAX];
+	ssize_t n;
+
+	(void)fd;
+	if (what & EV_TIMEOUT) {
+		proxy_failed(dial, CONNECT_LATE);
+		return;
+	}
+	n = stream_read(&dial->stream, buf, sizeof(buf));
+	if (n == 0 || (n == -1 && errno != EAGAIN)) {
+		proxy_failed(dial, CONNECT_ENDED);
+		return;
+	}
+	switch (connect_feed(&dial->answer, buf, n > 0 ? (size_t)n : 0)) {
+	case HTTP_MORE:
+		wait_for(dial, EV_READ, answer_cb);
+		break;
+	case HTTP_BAD:
+		proxy_failed(dial, dial->answer.fault);
+		break;
+	case HTTP_OK:
+		tell(dial, "the proxy is connected with the server");
+		shake_hands(dial);
+		break;
+	}
+}
+
+/* A new socket takes the request whole, or is dead. */
+static void
+ask_proxy(struct dial *dial)
+{
+	char *request = connect_request(dial->way, dial->host, dial->port);
+	ssize_t len = 0, n = -1;
+
+	if (request != NULL) {
+		len = (ssize_t)strlen(request);
+		n = stream_write(&dial->stream, request, (size_t)len);
+		explicit_bzero(request, (size_t)len);
+	}
+	free(request);
+	connect_init(&dial->answer);
+	if (n == len)
+		wait_for(dial, EV_READ, answer_cb);
 	else
-		failed(arg, error);
+		proxy_failed(dial, CONNECT_ENDED);
+}
+
+/* --- addresses -------------------------------------------------------------
+ */
+
+static void
+connected(struct dial *dial, int fd)
+{
+	dial->stream.fd = fd;
+	dial->error = introduce(dial) == -1 ? errno : 0;
+	if (dial->error != 0)
+		dial_end(dial, NULL, NULL);
+	else if (dial->way != NULL)
+		ask_proxy(dial);
+	else
+		shake_hands(dial);
+}
+
+static void
+race_cb(void *arg, const struct race_result *result)
+{
+	struct dial *dial = arg;
+
+	dial->race = NULL;
+	dial->addr = result->addr;
+	dial->error = result->error;
+	if (result->fd != -1)
+		connected(dial, result->fd);
+	else
+		nobody(dial, strerror(result->error));
+}
+
+static void
+call_path(struct dial *dial)
+{
+	int fd = net_connect_unix(dial->path);
+
+	dial->error = errno;
+	if (fd != -1)
+		connected(dial, fd);
+	else
+		dial_end(dial, NULL, NULL);
 }
 
 static void
 start_cb(int fd, short what, void *arg)
 {
 	struct dial *dial = arg;
+	struct race_to to = { .addrs = dial->addrs,
+		.n = dial->n,
+		.timeout_ms = dial->timeout_ms,
+		.display = dial->display };
 
 	(void)fd;
 	(void)what;
-	if (dial->path[0] != '\0')
-		dial->stream.fd = net_connect_unix(dial->path);
-	else
-		dial->stream.fd = net_connect(&dial->addrs[dial->next]);
-	dial->error = errno;
-	dial->next++;
-	tell(dial, "connecting");
 	dial->deadline_ms = clock_ms() + dial->timeout_ms;
-	if (dial->stream.fd == -1)
-		try_next(dial);
-	else if (net_is_connected(dial->stream.fd))
-		connected(dial);
-	else
-		wait_for(dial, EV_WRITE, io_cb);
+	if (dial->path[0] != '\0') {
+		call_path(dial);
+		return;
+	}
+	race_order(dial->addrs, dial->n);
+	dial->race = race_start(dial->base, &to, race_cb, dial);
+	if (dial->race == NULL) {
+		dial->error = ENOMEM;
+		dial_end(dial, NULL, NULL);
+	}
 }
 
 static void
 set_addrs(struct dial *dial, const struct net_addr *addrs, size_t n)
 {
-	if (n > 0)
-		memcpy(dial->addrs, addrs, n * sizeof(*addrs));
+	memcpy(dial->addrs, addrs, n * sizeof(*addrs));
 	dial->n = n;
-	dial->timeout_ms /= n > 0 ? n : 1;
 	event_active(&dial->start, EV_TIMEOUT, 0);
 }
 
@@ -275,7 +377,7 @@ found_cb(void *arg, const struct net_addr *addrs, size_t n, const char *why)
 
 	dial->look = NULL;
 	if (n == 0)
-		dial_end(dial, NULL, why);
+		nobody(dial, why);
 	else
 		set_addrs(dial, addrs, n);
 }
@@ -284,6 +386,8 @@ found_cb(void *arg, const struct net_addr *addrs, size_t n, const char *why)
 static int
 aim(struct dial *dial, const struct dial_to *to)
 {
+	const char *host = to->way != NULL ? to->way->host : to->host;
+	uint16_t port = to->way != NULL ? to->way->port : to->port;
 	struct net_addr addrs[RESOLVE_MAX];
 	size_t n;
 
@@ -291,23 +395,21 @@ aim(struct dial *dial, const struct dial_to *to)
 		if (strlen(to->path) >= sizeof(dial->path))
 			return -1;
 		strcpy(dial->path, to->path);
-		set_addrs(dial, NULL, 0);
-		dial->n = 1;
+		event_active(&dial->start, EV_TIMEOUT, 0);
 		return 0;
 	}
 	if (to->addr != NULL) {
 		set_addrs(dial, to->addr, 1);
 		return 0;
 	}
-	n = resolve_now(to->host, to->port, addrs);
+	n = resolve_now(host, port, addrs);
 	if (n > 0) {
 		set_addrs(dial, addrs, n);
 		return 0;
 	}
 	if (to->display != NULL)
-		display_detail(to->display, "looking up %s", to->host);
-	dial->look =
-	    resolve_start(dial->base, to->host, to->port, found_cb, dial);
+		display_detail(to->display, "looking up %s", host);
+	dial->look = resolve_start(dial->base, host, port, found_cb, dial);
 	return dial->look == NULL ? -1 : 0;
 }
 
@@ -331,8 +433,12 @@ dial_start(
 	dial->timeout_ms = to->timeout_ms;
 	dial->display = to->display;
 	evtimer_assign(&dial->start, base, start_cb, dial);
-	evtimer_assign(&dial->io, base, io_cb, dial);
-	if (aim(dial, to) == -1) {
+	evtimer_assign(&dial->io, base, start_cb, dial);
+	dial->way = to->way;
+	dial->port = to->port;
+	if (to->way != NULL)
+		dial->host = strdup(to->host);
+	if ((to->way != NULL && dial->host == NULL) || aim(dial, to) == -1) {
 		dial_free(dial);
 		return NULL;
 	}

@@ -116,7 +116,8 @@ static void
 no_answer(struct discover *discover, const struct fetch_result *got)
 {
 	char why[WHY_MAX];
-	struct discover_result result = { .is_permanent = got->is_wrong,
+	struct discover_result result = { .is_permanent = got->is_wrong ||
+							  got->is_permanent,
 		.is_other = got->is_http,
 		.why = got->is_wrong ? why : got->why };
 

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/backend.h"
 #include "client/client.h"
-#include "client/dial.h"
 #include "client/options.h"
 #include "client/response.h"
 #include "client/url.h"
@@ -112,7 +112,10 @@ connected_cb(void *arg, const struct dial_result *to)
 {
 	struct fetch *fetch = arg;
 	struct fetch_result result = {
-		.why = to->why, .error = to->error, .cert = to->cert
+		.why = to->why,
+		.error = to->error,
+		.cert = to->cert,
+		.is_permanent = to->is_permanent,
 	};
 	struct timeval timeout = clock_span(FETCH_TIMEOUT_MS);
 
@@ -143,11 +146,7 @@ struct fetch *
 fetch_start(const struct client *client, const char *path, const char *accept,
     fetch_fn fn, void *arg)
 {
-	const struct url *url = &client->options->server;
-	struct dial_to to = { .host = url->host,
-		.port = url->port,
-		.trust = client->web_trust,
-		.timeout_ms = FETCH_TIMEOUT_MS,
+	struct backend_to to = { .trust = client->web_trust,
 		.display = &client->options->display };
 	struct fetch *fetch = calloc(1, sizeof(*fetch));
 
@@ -160,8 +159,7 @@ fetch_start(const struct client *client, const char *path, const char *accept,
 	fetch->path = strdup(path);
 	fetch->accept = strdup(accept);
 	if (fetch->path != NULL && fetch->accept != NULL)
-		fetch->dial =
-		    dial_start(client->base, &to, connected_cb, fetch);
+		fetch->dial = backend_dial(client, &to, connected_cb, fetch);
 	if (fetch->dial == NULL) {
 		fetch_free(fetch);
 		return NULL;

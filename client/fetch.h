@@ -23,6 +23,7 @@ struct fetch_result {
 	const char *why;    /* there is none: in words; of the server */
 	int error;	    /* as in a dial_result, if it did not come */
 	enum tls_cert cert; /* to that; else 0 */
+	bool is_permanent;  /* likewise; then `why` is a sentence */
 	bool is_wrong;	    /* what came instead is no such answer; */
 	bool is_http;	    /* it is one in HTTP all the same */
 };

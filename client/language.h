@@ -56,9 +56,9 @@ void control_leave(struct control *, int64_t ms);
 void control_end(
     struct control *, enum control_why, const char *code, const char *text);
 
-/* It has ended because the server could not be connected to, for an error and
- * a fault of its certificate as those of a dial_result. */
-void control_no_connection(
-    struct control *, int error, enum tls_cert, const char *why);
+/* It has ended because the server could not be connected to, for an error, a
+ * fault of its certificate and so on as those of a dial_result. */
+void control_no_connection(struct control *, int error, enum tls_cert,
+    bool is_permanent, const char *why);
 
 #endif

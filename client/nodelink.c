@@ -77,8 +77,8 @@ fetched_cb(void *arg, const struct fetch_result *got)
 		return;
 	}
 	if (got->response == NULL) {
-		control_no_connection(
-		    link->control, got->error, got->cert, got->why);
+		control_no_connection(link->control, got->error, got->cert,
+		    got->is_permanent, got->why);
 		return;
 	}
 	switch (grant_read(&grant, got->response)) {

@@ -21,6 +21,7 @@ struct given {
 	const char *config;
 	const char *server;
 	const char *ca;
+	char *proxy; /* wiped, if there is a password in it */
 	bool insecure;
 	bool json;
 	bool no_reconnect;
@@ -52,6 +53,9 @@ static const struct row rows[] = {
 	    "who may vouch for the server (else the system's)", NULL },
 	{ 0, { "insecure" }, NULL, AT(insecure),
 	    "take any certificate of the server", NULL },
+	{ 0, { "proxy" }, "URL", AT(proxy),
+	    "HTTP proxy on the way to the server (else https_proxy, ...)",
+	    NULL },
 	{ 's', { "subdomain" }, "NAME", AT(of.name), "ask for this name",
 	    NULL },
 	{ 'n', { "name" }, "NAME", AT(of.name), "the same", "name" },
@@ -490,6 +494,22 @@ read_config(struct options *options, const char *file, char *error)
 		   : OPTIONS_BAD;
 }
 
+/* The way out: what the command line says of that wins over the environment,
+ * exceptions and all. */
+static enum options_result
+set_way(struct options *options, char *proxy, char *error)
+{
+	char why[WAY_WHY_MAX];
+	const char *wrong;
+
+	if (proxy == NULL)
+		return way_environment(&options->way, &options->server, why)
+			   ? OPTIONS_RUN
+			   : bad(error, "%s", why);
+	wrong = way_take(&options->way, proxy);
+	return wrong == NULL ? OPTIONS_RUN : bad(error, "--proxy: %s", wrong);
+}
+
 /* Understands what was given, once all is there. */
 static enum options_result
 settle(struct options *options, struct given *given, int argc, char **argv,
@@ -508,7 +528,8 @@ settle(struct options *options, struct given *given, int argc, char **argv,
 	    (!given->as_lt &&
 		read_config(options, given->config, error) == OPTIONS_BAD) ||
 	    !options_server(
-		options, given->server, given->ca, given->insecure, error))
+		options, given->server, given->ca, given->insecure, error) ||
+	    set_way(options, given->proxy, error) == OPTIONS_BAD)
 		return OPTIONS_BAD;
 	if (is_start)
 		return take_start(options, given, argc - 1, argv + 1, error);

@@ -14,6 +14,7 @@
 #include "client/gate.h"
 #include "client/target.h"
 #include "client/url.h"
+#include "client/way.h"
 #include "common/ltp.h"
 
 /* What is asked for one tunnel. */
@@ -41,6 +42,7 @@ struct options {
 	char ca[PATH_MAX]; /* whom to trust about the server; "": the system's
 			      roots */
 	bool insecure;	   /* any certificate of the server will do */
+	struct way way;	   /* out to the server */
 	bool no_reconnect;
 	bool open;	   /* the URLs, in a browser */
 	const char *token; /* shown to the server; NULL */
@@ -59,10 +61,10 @@ enum options_result {
 
 #define OPTIONS_ERROR_MAX 512
 
-/* Reads the command line, which texts may point into from then on, LT_SERVER,
- * LT_AUTH and the configuration files, and wipes passwords out of the command
- * line. Called as lt, that is one which lt_read() has made, and no file is
- * read. OPTIONS_BAD: `error` says why. In any case options_fini() it. */
+/* Reads the command line, which texts may point into from then on, the
+ * environment and the configuration files, and wipes passwords out of the
+ * command line. Called as lt, that is one which lt_read() has made, and no file
+ * is read. OPTIONS_BAD: `error` says why. In any case options_fini() it. */
 enum options_result options_read(
     struct options *, int argc, char **argv, char error[OPTIONS_ERROR_MAX]);
 

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/backend.h"
 #include "client/client.h"
 #include "client/local.h"
 #include "client/options.h"
@@ -37,13 +38,12 @@
 #include "common/stream.h"
 #include "common/watch.h"
 
-#define CONNECT_TIMEOUT_MS 10000
-#define REFUSE_TIMEOUT_MS  2000 /* for the head of a request without service */
-#define USER_TIMEOUT_MS	   30000
-#define SAY_MS		   10000 /* between two notes of the same kind */
-#define ROOM_MS		   5000	 /* how long a visitor waits for descriptors */
-#define ROOM_STEP_MS	   50
-#define PEEK_MAX	   (LTP_FRAME_MAX + 4)
+#define REFUSE_TIMEOUT_MS 2000 /* for the head of a request without service */
+#define USER_TIMEOUT_MS	  30000
+#define SAY_MS		  10000 /* between two notes of the same kind */
+#define ROOM_MS		  5000	/* how long a visitor waits for descriptors */
+#define ROOM_STEP_MS	  50
+#define PEEK_MAX	  (LTP_FRAME_MAX + 4)
 
 struct proxy {
 	struct client *client;
@@ -494,10 +494,9 @@ struct proxy *
 proxy_start(struct client *client, struct service *service,
     const struct proxy_to *where, const struct proxy_ops *ops, void *arg)
 {
-	struct dial_to to = { .addr = &where->addr,
+	struct backend_to to = { .addr = &where->addr,
 		.trust = where->is_bare ? NULL : client->server_trust,
-		.sni = where->sni,
-		.timeout_ms = CONNECT_TIMEOUT_MS };
+		.sni = where->sni };
 	struct proxy *proxy = calloc(1, sizeof(*proxy));
 
 	if (proxy == NULL)
@@ -508,7 +507,7 @@ proxy_start(struct client *client, struct service *service,
 	proxy->arg = arg;
 	proxy->to = where;
 	proxy->stream = proxy->local = (struct stream)STREAM_NONE;
-	proxy->dial = dial_start(client->base, &to, connected_cb, proxy);
+	proxy->dial = backend_dial(client, &to, connected_cb, proxy);
 	if (proxy->dial == NULL) {
 		free(proxy);
 		return NULL;
