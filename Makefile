@@ -47,7 +47,7 @@ SERVER := account api arrival bound certs channel claim classify command \
 CLIENT := backend backoff browser config connect control dial discover display \
 	fetch gate grant identity leave local lt ltplink nodelink options \
 	options_server options_tunnel pool proxy race request resolve response \
-	seats secrets session target trust tunnel url way
+	screen seats secrets session status target trust tunnel url way
 CTL := ask main show
 
 MAN := ltserver.8 ltserver.conf.5 ltclient.1 lt.1 ltclient.conf.5 localtunnel.7 \

@@ -20,6 +20,14 @@ struct trust;
 struct tunnel_options;
 struct watch_set;
 
+/* What visitors have done so far. */
+struct traffic {
+	uint64_t now; /* of them are here */
+	uint64_t all;
+	uint64_t in; /* bytes to the local service */
+	uint64_t out;
+};
+
 #define CLIENT_AGENT "ltclient/" LT_VERSION
 
 struct client {
@@ -35,6 +43,8 @@ struct client {
 	size_t joined;		 /* those of them with a visitor */
 	size_t pipes;		 /* of the relays, at most */
 	uint64_t visitors;	 /* that have come so far */
+	uint64_t bytes_in;	 /* of those who have gone, to the local */
+	uint64_t bytes_out;	 /* service and from it */
 	bool said_full;		 /* that descriptors have run out */
 };
 

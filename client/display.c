@@ -4,14 +4,19 @@
  * the client. Errors of writing are ignored, but for the URL: a tunnel goes on
  * when nobody reads what else it says.
  */
+#define _GNU_SOURCE
 #include "client/display.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "client/client.h"
+#include "client/status.h"
 
 /* Flushes standard output; -1 and errno. */
 static int
@@ -45,21 +50,37 @@ put_event(const struct display *display, json_t *event)
 	return result;
 }
 
-/* Begins a line about a tunnel among others. */
-static void
-put_tunnel(const struct display *display, FILE *file)
+/* What a line about a tunnel among others begins with. */
+static const char *
+label_of(const struct display *display)
 {
-	if (display->is_one_of_many)
-		fprintf(file, "%s: ", display->tunnel);
+	return display->is_one_of_many ? display->tunnel : NULL;
+}
+
+/* A line on standard error, about a tunnel maybe. */
+static void
+put_raw(const struct display *display, const char *what, const char *line)
+{
+	const char *label = label_of(display);
+	char *text;
+
+	if (asprintf(&text, "%s%s%s%s", what, label != NULL ? label : "",
+		label != NULL ? ": " : "", line) == -1)
+		return;
+	if (!status_print(display->status, text))
+		fprintf(stderr, "%s\n", text);
+	free(text);
 }
 
 static void
 put_text(const struct display *display, const char *fmt, va_list args)
 {
-	fputs("ltclient: ", stderr);
-	put_tunnel(display, stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
+	char *text;
+
+	if (vasprintf(&text, fmt, args) == -1)
+		return;
+	put_raw(display, "ltclient: ", text);
+	free(text);
 }
 
 /* For people, with --quiet too. */
@@ -83,8 +104,10 @@ put_up(const struct display *display, const char *url, const char *name)
 int
 display_up(const struct display *display, const char *url, const char *name)
 {
+	status_up(display->status, label_of(display), url);
 	if (display->json)
 		return put_up(display, url, name);
+	status_make_way(display->status);
 	if (display->is_one_of_many)
 		printf("%s: %s\n", display->tunnel, url);
 	else
@@ -100,6 +123,7 @@ display_cached(const struct display *display, const char *url)
 		    json_pack("{s:s, s:s}", "event", "cached", "url", url));
 		return;
 	}
+	status_make_way(display->status);
 	printf("your cachedUrl is: %s\n", url);
 	flush();
 }
@@ -107,6 +131,7 @@ display_cached(const struct display *display, const char *url)
 void
 display_again(const struct display *display, const char *url, const char *name)
 {
+	status_up(display->status, label_of(display), url);
 	put_up(display, url, name);
 	display_note(display, "reconnected");
 }
@@ -116,6 +141,7 @@ display_down(const struct display *display, const char *why)
 {
 	put_event(
 	    display, json_pack("{s:s, s:s}", "event", "down", "reason", why));
+	status_down(display->status, label_of(display), why);
 	put_line(display, "lost the server: %s; reconnecting", why);
 }
 
@@ -125,6 +151,7 @@ display_reconnecting(const struct display *display, const char *why,
 {
 	put_event(display, json_pack("{s:s, s:s, s:I}", "event", "reconnecting",
 			       "reason", why, "wait_ms", (json_int_t)wait_ms));
+	status_retry(display->status, label_of(display), why);
 	if (display->verbose)
 		put_line(display, "%s; trying again in %ju ms", why,
 		    (uintmax_t)wait_ms);
@@ -150,9 +177,17 @@ display_request_begun(
 }
 
 void
+display_over(const struct display *display)
+{
+	status_over(display->status, label_of(display));
+}
+
+void
 display_request(
     const struct display *display, const struct display_request *request)
 {
+	char status[16], *line;
+
 	if (display->as_lt)
 		return;
 	if (display->json) {
@@ -163,13 +198,25 @@ display_request(
 				 (json_int_t)request->ms));
 		return;
 	}
-	put_tunnel(display, stderr);
 	if (request->status == 0)
-		fprintf(stderr, "%s %s - %ju ms\n", request->method,
-		    request->path, (uintmax_t)request->ms);
+		strcpy(status, "-");
 	else
-		fprintf(stderr, "%s %s %d %ju ms\n", request->method,
-		    request->path, request->status, (uintmax_t)request->ms);
+		snprintf(status, sizeof(status), "%d", request->status);
+	if (asprintf(&line, "%s %s %s %ju ms", request->method, request->path,
+		status, (uintmax_t)request->ms) == -1)
+		return;
+	put_raw(display, "", line);
+	free(line);
+}
+
+void
+display_traffic(const struct display *display, const struct traffic *traffic)
+{
+	put_event(display,
+	    json_pack("{s:s, s:I, s:I, s:I, s:I}", "event", "traffic",
+		"visitors", (json_int_t)traffic->now, "visitors_total",
+		(json_int_t)traffic->all, "bytes_in", (json_int_t)traffic->in,
+		"bytes_out", (json_int_t)traffic->out));
 }
 
 void
@@ -207,6 +254,7 @@ display_error(const struct display *display, const char *fmt, ...)
 	va_end(args);
 	put_event(display,
 	    json_pack("{s:s, s:s}", "event", "error", "message", text));
+	status_error(display->status, text);
 	put_line(display, "%s", text);
 }
 

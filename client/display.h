@@ -17,6 +17,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct status;
+struct traffic;
+
 struct display {
 	const char *tunnel;  /* which one it is about, for events; NULL */
 	bool is_one_of_many; /* so that people are told that too */
@@ -24,7 +27,9 @@ struct display {
 	bool quiet; /* nothing on standard error but errors, the loss of the
 		       server among them */
 	bool verbose;
-	bool as_lt; /* requests as lt prints them */
+	bool as_lt;	       /* requests as lt prints them */
+	struct status *status; /* hears of all, and may have the terminal; NULL:
+				  nobody wants it */
 };
 
 /* The tunnel is up, for the first time or with another URL. -1 and errno if
@@ -45,6 +50,9 @@ void display_down(const struct display *, const char *why);
 void display_reconnecting(
     const struct display *, const char *why, uint64_t wait_ms, bool is_news);
 
+/* The tunnel is over; why was told. */
+void display_over(const struct display *);
+
 /* One request of a visitor and its answer; status 0: there was none. */
 struct display_request {
 	const char *method;
@@ -58,6 +66,9 @@ void display_request_begun(
     const struct display *, const char *method, const char *path);
 
 void display_request(const struct display *, const struct display_request *);
+
+/* An event of what has passed so far. */
+void display_traffic(const struct display *, const struct traffic *);
 
 /* Something worth knowing; not an event. */
 void display_note(const struct display *, const char *fmt, ...)

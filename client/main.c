@@ -16,6 +16,7 @@
 #include "client/lt.h"
 #include "client/options.h"
 #include "client/pool.h"
+#include "client/status.h"
 #include "client/trust.h"
 #include "client/tunnel.h"
 #include "common/drain.h"
@@ -32,6 +33,7 @@
 
 struct run {
 	struct client client;
+	struct options *options;  /* the same as the client's */
 	struct service *services; /* one for each tunnel */
 	struct tunnel **tunnels;
 	size_t n;
@@ -71,6 +73,7 @@ signal_cb(int number, short what, void *arg)
 	for (i = 0; i < run->n; i++)
 		tunnel_leave(run->tunnels[i]);
 	run->code = TUNNEL_EXIT_REQUEST;
+	status_leave(run->options->display.status);
 	leave_begin(run->leave, number == SIGINT);
 }
 
@@ -134,6 +137,18 @@ make_services(struct run *run)
 	return true;
 }
 
+/* Whoever displays something has it told there too. */
+static void
+set_status(struct run *run, struct status *status)
+{
+	struct options *options = run->options;
+	size_t i;
+
+	options->display.status = status;
+	for (i = 0; i < options->tunnels_n; i++)
+		options->tunnels[i].display.status = status;
+}
+
 static int
 run_init(struct run *run)
 {
@@ -149,6 +164,7 @@ run_init(struct run *run)
 	client->pipes = limit_fds() / 16;
 	if (client->pipes > PIPES_MAX)
 		client->pipes = PIPES_MAX;
+	set_status(run, status_new(client, &client->options->display));
 	client->watches = watch_set_new(client->base);
 	if (client->watches == NULL)
 		return -1;
@@ -182,6 +198,8 @@ run_fini(struct run *run)
 	size_t n;
 	int i;
 
+	status_free(run->options->display.status);
+	set_status(run, NULL);
 	for (n = 0; n < run->n; n++)
 		tunnel_free(run->tunnels[n]);
 	pool_free_all(client);
@@ -204,9 +222,9 @@ run_fini(struct run *run)
 }
 
 static int
-run_client(const struct options *options)
+run_client(struct options *options)
 {
-	struct run run = { .client.options = options };
+	struct run run = { .options = options, .client.options = options };
 
 	signal(SIGPIPE, SIG_IGN);
 	limit_raise_fds();

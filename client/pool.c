@@ -482,6 +482,23 @@ pool_retire(struct pool **poolp)
 }
 
 void
+pool_traffic(const struct client *client, struct traffic *traffic)
+{
+	const struct pool *pool;
+	const struct member *member;
+
+	*traffic = (struct traffic){ .all = client->visitors,
+		.in = client->bytes_in,
+		.out = client->bytes_out };
+	LIST_FOREACH (pool, &client->pools, entry)
+		LIST_FOREACH (member, &pool->joined, entry) {
+			traffic->now++;
+			proxy_add_bytes(
+			    member->proxy, &traffic->in, &traffic->out);
+		}
+}
+
+void
 pool_free_all(struct client *client)
 {
 	struct pool *pool;

@@ -15,6 +15,7 @@
 struct client;
 struct pool;
 struct service;
+struct traffic;
 
 #define POOL_MAX 64 /* idle ones, whatever the server asks for */
 
@@ -56,5 +57,8 @@ void pool_retire(struct pool **);
 
 /* Ends all pools of the client, joined connections too. */
 void pool_free_all(struct client *);
+
+/* What visitors have done so far, over all pools. */
+void pool_traffic(const struct client *, struct traffic *);
 
 #endif

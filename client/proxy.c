@@ -146,15 +146,15 @@ tell_joined(const struct proxy *proxy, const struct dial_result *to)
 			     : target_text(&options->target, text));
 }
 
+/* Counts and tells it, once for each visitor. */
 static void
 tell_end(const struct proxy *proxy, const char *why)
 {
 	uint64_t in = 0, out = 0;
 
-	if (proxy->relay != NULL) {
-		in = relay_bytes(proxy->relay, RELAY_A_TO_B);
-		out = relay_bytes(proxy->relay, RELAY_B_TO_A);
-	}
+	proxy_add_bytes(proxy, &in, &out);
+	proxy->client->bytes_in += in;
+	proxy->client->bytes_out += out;
 	display_detail(&proxy->service->options->display,
 	    "visitor %ju ended: %s, %ju bytes in, %ju out",
 	    (uintmax_t)proxy->number, why, (uintmax_t)in, (uintmax_t)out);
@@ -527,6 +527,15 @@ proxy_is_between(const struct proxy *proxy)
 	return proxy->request != NULL && request_is_answered(proxy->request) &&
 	       relay_is_empty(proxy->relay, RELAY_A_TO_B) &&
 	       relay_is_empty(proxy->relay, RELAY_B_TO_A);
+}
+
+void
+proxy_add_bytes(const struct proxy *proxy, uint64_t *in, uint64_t *out)
+{
+	if (proxy->relay == NULL)
+		return;
+	*in += relay_bytes(proxy->relay, RELAY_A_TO_B);
+	*out += relay_bytes(proxy->relay, RELAY_B_TO_A);
 }
 
 void

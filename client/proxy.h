@@ -50,6 +50,9 @@ bool proxy_is_refused(const struct proxy *);
  * Known of bare ones only. */
 bool proxy_is_between(const struct proxy *);
 
+/* Adds the bytes of its visitor, as long as it is joined. */
+void proxy_add_bytes(const struct proxy *, uint64_t *in, uint64_t *out);
+
 /* Closes it wherever it stands; NULL is fine. Sets the pointer to NULL. */
 void proxy_free(struct proxy **);
 

@@ -105,6 +105,7 @@ ending_cb(int fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	tunnel_leave(tunnel);
+	display_over(tunnel->display);
 	tunnel->over(tunnel->arg, tunnel->code);
 }
 

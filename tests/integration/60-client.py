@@ -29,10 +29,11 @@ def usage(*args):
 
 
 def events(client):
-    """What --json has printed; every line must be an object."""
+    """What --json has printed but for traffic; every line must be an
+    object."""
     found = [json.loads(line) for line in client.output().splitlines()]
     assert all(isinstance(event["event"], str) for event in found), found
-    return found
+    return [event for event in found if event["event"] != "traffic"]
 
 
 # --- usage ------------------------------------------------------------------
