@@ -126,8 +126,7 @@ client = check(TlsServer(workers=4, options=options, config=f"""
 """), "--ca", authority.cert)
 assert client.url.startswith("https://demo.localhost:"), client.url
 
-# Only as many as there is room for: the others are asked for again, slowly,
-# and the tunnel is none the worse for it.
+# A server that wants one session gets one.
 few = lt.Server(options={"sessions": 1})
 client = lt.Client(few, service, "-v", name="demo")
 assert lt.get(few, "demo").status == 200 and sessions(few) == 1
