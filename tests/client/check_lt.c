@@ -19,11 +19,12 @@ static char error[LT_ERROR_MAX];
 static void
 divide(char *argv[WORDS_MAX], char *text)
 {
+	static char empty[] = "";
 	char *word;
 	int n = 0;
 
 	for (word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
-		argv[n++] = strcmp(word, "_") == 0 ? (char[]){ "" } : word;
+		argv[n++] = strcmp(word, "_") == 0 ? empty : word;
 	argv[n] = NULL;
 }
 
