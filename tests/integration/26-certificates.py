@@ -287,6 +287,7 @@ lasting.wait_log("stay as they were: .*cert.pem: the certificate has expired")
 
 # HUP without certificates is fine.
 plain = lt.Server(workers=1)
+plain.wait_log("worker 1 is ready")
 plain.signal(signal.SIGHUP)
 plain.wait_log("there are none")
 assert lt.get(plain, "localhost:1", "/meta/version").status == 200
