@@ -52,6 +52,12 @@ granted(struct nodelink *link, const struct grant *grant,
 	struct net_addr backend = grant->has_ip ? grant->ip : *server;
 	char text[NET_TEXT_MAX];
 
+	/* It might be anything else that listens here. */
+	if (grant->has_ip && net_addr_is_loopback(&grant->ip) &&
+	    !net_addr_is_loopback(server)) {
+		no_server(link, "answers with an ip of this machine");
+		return;
+	}
 	backend.in.sin_port = htons(grant->port);
 	snprintf(link->cached_url, sizeof(link->cached_url), "%s",
 	    grant->cached_url);
