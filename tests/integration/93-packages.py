@@ -51,7 +51,7 @@ service ltserver status
 dpkg -r localtunnel-server localtunnel-client
 pidof ltserver && exit 1
 test -e /etc/localtunnel/ltserver.conf
-dpkg -P localtunnel-server
+dpkg -P localtunnel-server localtunnel-client
 getent passwd localtunnel && exit 1
 there >after
 diff before after
