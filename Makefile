@@ -14,6 +14,8 @@ PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 SBINDIR    ?= $(PREFIX)/sbin
 MANDIR     ?= $(PREFIX)/share/man
+BASHDIR    ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR     ?= $(PREFIX)/share/zsh/site-functions
 SYSCONFDIR ?= /etc
 DESTDIR    ?=
 
@@ -44,10 +46,11 @@ SERVER := account api arrival bound certs channel claim classify command \
 	names node pages pairs park peers pidfile places pool ports \
 	public queue recent registry registry_check report room route rundir \
 	sandbox serve service session table title visitor worker
-CLIENT := backend backoff browser config connect control dial discover display \
-	fetch gate grant identity leave local lt ltplink nodelink options \
-	options_server options_tunnel pool proxy race request resolve response \
-	screen seats secrets session status target trust tunnel url way
+CLIENT := backend backoff browser config connect control diagnose dial discover \
+	display fetch gate grant identity leave local lt ltplink nodelink \
+	options options_server options_tunnel pool probe proxy race request \
+	resolve response screen seats secrets session status target trust \
+	tunnel url way
 CTL := ask main show
 
 MAN := ltserver.8 ltserver.conf.5 ltclient.1 lt.1 ltclient.conf.5 localtunnel.7 \
@@ -292,7 +295,7 @@ demo: ## a page through a tunnel; TARGET=5000 for your own
 	@+$(MAKE) --no-print-directory all
 	@LT_BUILD=$(O) tools/demo $(TARGET)
 
-install: all ## programs, manuals, configuration unless there is some
+install: all ## programs, manuals, completion, configuration unless there is some
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) \
 	    $(DESTDIR)$(SYSCONFDIR)/localtunnel
 	$(INSTALL) -m 755 $(O)/ltclient $(DESTDIR)$(BINDIR)/
@@ -303,6 +306,10 @@ install: all ## programs, manuals, configuration unless there is some
 	$(INSTALL) -m 755 $(O)/ltserver $(O)/ltctl $(DESTDIR)$(SBINDIR)/
 	set -e; for m in $(MAN); do d=$(DESTDIR)$(MANDIR)/man$${m##*.}; \
 	    $(INSTALL) -d $$d; $(INSTALL) -m 644 man/$$m $$d/; done
+	$(INSTALL) -d $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR)
+	$(INSTALL) -m 644 etc/completion/ltclient.bash \
+	    $(DESTDIR)$(BASHDIR)/ltclient
+	$(INSTALL) -m 644 etc/completion/_ltclient $(DESTDIR)$(ZSHDIR)/
 	set -e; for f in ltserver.conf ltclient.conf; do \
 	    test -e $(DESTDIR)$(SYSCONFDIR)/localtunnel/$$f || \
 	    $(INSTALL) -m 644 etc/$$f \

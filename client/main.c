@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "client/client.h"
+#include "client/diagnose.h"
 #include "client/leave.h"
 #include "client/lt.h"
 #include "client/options.h"
@@ -221,6 +222,23 @@ run_fini(struct run *run)
 		event_base_free(client->base);
 }
 
+/* No tunnel, and nothing of what one needs. */
+static int
+run_diagnose(struct options *options)
+{
+	struct run run = { .options = options, .client.options = options };
+	bool is_well = false;
+
+	signal(SIGPIPE, SIG_IGN);
+	event_set_log_callback(ignore_log);
+	LIST_INIT(&run.client.pools);
+	run.client.base = event_base_new();
+	if (run.client.base != NULL && meet(&run))
+		is_well = diagnose(&run.client);
+	run_fini(&run);
+	return display_flush() && is_well ? 0 : TUNNEL_EXIT_FAILURE;
+}
+
 static int
 run_client(struct options *options)
 {
@@ -301,6 +319,9 @@ main(int argc, char **argv)
 	switch (options_read(&options, argc, argv, error)) {
 	case OPTIONS_RUN:
 		code = run_client(&options);
+		break;
+	case OPTIONS_DIAGNOSE:
+		code = run_diagnose(&options);
 		break;
 	case OPTIONS_HELP:
 		options_help(stdout);

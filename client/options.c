@@ -54,8 +54,7 @@ static const struct row rows[] = {
 	{ 0, { "insecure" }, NULL, AT(insecure),
 	    "take any certificate of the server", NULL },
 	{ 0, { "proxy" }, "URL", AT(proxy),
-	    "HTTP proxy on the way to the server (else https_proxy, ...)",
-	    NULL },
+	    "HTTP proxy to the server (else https_proxy, ...)", NULL },
 	{ 's', { "subdomain" }, "NAME", AT(of.name), "ask for this name",
 	    NULL },
 	{ 'n', { "name" }, "NAME", AT(of.name), "the same", "name" },
@@ -152,8 +151,10 @@ options_help(FILE *out)
 
 	fputs("usage: ltclient [options] [http | tls | tcp] TARGET\n"
 	      "       ltclient [options] start NAME... | start --all\n"
+	      "       ltclient [options] diagnose\n"
 	      "Gives a local service a public URL; start does it for tunnels "
-	      "of the\nconfiguration file.\n\n"
+	      "of the\nconfiguration file, and diagnose looks for what is in "
+	      "the way to the server.\n\n"
 	      "  TARGET                   PORT, HOST:PORT, http://HOST:PORT,\n"
 	      "                           https://HOST:PORT or unix:/PATH\n",
 	    out);
@@ -303,8 +304,6 @@ take_words(struct given *given, int argc, char **argv, char *error)
 {
 	if (given->all)
 		return bad(error, "--all needs start before it");
-	if (argc > 0 && strcmp(argv[0], "diagnose") == 0)
-		return bad(error, "%s: not in this release", argv[0]);
 	if (argc > 0 && is_kind(argv[0])) {
 		given->of.kind = argv[0];
 		argc--;
@@ -510,12 +509,32 @@ set_way(struct options *options, char *proxy, char *error)
 	return wrong == NULL ? OPTIONS_RUN : bad(error, "--proxy: %s", wrong);
 }
 
+static bool
+is_word(int argc, char **argv, const char *word)
+{
+	return argc > 0 && strcmp(argv[0], word) == 0;
+}
+
+/* What is left over. */
+static enum options_result
+check_words(struct given *given, int argc, char **argv, char *error)
+{
+	if (is_word(argc, argv, "start"))
+		return check_start(given, argc - 1, argv + 1, error);
+	if (!is_word(argc, argv, "diagnose"))
+		return take_words(given, argc, argv, error);
+	return argc == 1 ? OPTIONS_RUN
+			 : bad(error,
+			       "\"%s\": diagnose takes no TARGET, but options "
+			       "such as -S URL",
+			       argv[1]);
+}
+
 /* Understands what was given, once all is there. */
 static enum options_result
 settle(struct options *options, struct given *given, int argc, char **argv,
     char *error)
 {
-	bool is_start = argc > 0 && strcmp(argv[0], "start") == 0;
 
 	options->no_reconnect = given->no_reconnect;
 	options->open = given->open;
@@ -523,15 +542,16 @@ settle(struct options *options, struct given *given, int argc, char **argv,
 	options->display.json = given->json;
 	options->display.quiet = given->quiet;
 	options->display.verbose = given->verbose;
-	if ((is_start ? check_start(given, argc - 1, argv + 1, error)
-		      : take_words(given, argc, argv, error)) == OPTIONS_BAD ||
+	if (check_words(given, argc, argv, error) == OPTIONS_BAD ||
 	    (!given->as_lt &&
 		read_config(options, given->config, error) == OPTIONS_BAD) ||
 	    !options_server(
 		options, given->server, given->ca, given->insecure, error) ||
 	    set_way(options, given->proxy, error) == OPTIONS_BAD)
 		return OPTIONS_BAD;
-	if (is_start)
+	if (is_word(argc, argv, "diagnose"))
+		return OPTIONS_DIAGNOSE;
+	if (is_word(argc, argv, "start"))
 		return take_start(options, given, argc - 1, argv + 1, error);
 	return settle_tunnel(&options->tunnels[0], options, &given->of, error);
 }

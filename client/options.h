@@ -54,6 +54,7 @@ struct options {
 
 enum options_result {
 	OPTIONS_RUN,
+	OPTIONS_DIAGNOSE, /* of a server: there are no tunnels */
 	OPTIONS_HELP,
 	OPTIONS_VERSION,
 	OPTIONS_BAD,

@@ -85,3 +85,52 @@ done = subprocess.run(
     stderr=subprocess.PIPE, text=True, check=False)
 assert f'no tunnel "none" in {path}; those that are there: web' \
     in done.stderr, done.stderr
+
+# Completion: the same options, and of those that take something, what.
+help_text = said("ltclient", "--help")
+options = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+|-[A-Za-z])(?=[ ,\n])",
+                         "\n".join(re.findall(r"^  +(-.*?)(?:  |$)",
+                                              help_text, re.M)) + "\n"))
+with_argument = {
+    option for line in re.findall(r"^ +(-.*? [A-Z1|:]+)(?:  ? |$)", help_text,
+                                  re.M)
+    for option in re.findall(r"--?[a-zA-Z-]+", line)}
+bash, zsh = (text("etc", "completion", name)
+             for name in ("ltclient.bash", "_ltclient"))
+same("options", help=options, bash=set(re.findall(
+    r"(?<!\S)(--?[a-zA-Z-]+)",
+    re.search(r"local options='(.*?)'", bash, re.S).group(1))))
+same("options", help=options, zsh=set(re.findall(
+    r"(--[a-z-]+|-[a-zA-Z])(?=[],[})])", zsh)))
+same("options with an argument", help=with_argument, zsh={
+    option for line in re.findall(r"^    '.*\]:.*", zsh, re.M)
+    for option in re.findall(r"(--[a-z-]+|-[a-zA-Z])(?=[],[})])", line)})
+
+
+def complete(*words):
+    """What bash makes of a line of which the last word is being written."""
+    done = subprocess.run(
+        ["bash", "--norc", "-c", f"""
+         . {lt.ROOT}/etc/completion/ltclient.bash
+         COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+         _ltclient
+         printf '%s\\n' "${{COMPREPLY[@]}}" """, "bash", "ltclient", *words],
+        stdout=subprocess.PIPE, text=True, check=True, cwd=lt.tmp,
+        env={**os.environ, "XDG_CONFIG_HOME": lt.tmp})
+    return done.stdout.split()
+
+
+os.makedirs(lt.tmp + "/localtunnel")
+with open(lt.tmp + "/localtunnel/ltclient.conf", "w", encoding="ascii") as f:
+    f.write('tunnel "shop" {\n}\n  tunnel "ssh" { kind = tcp }\n')
+assert complete("--proxy") == ["--proxy", "--proxy-protocol"]
+assert complete("--proxy-protocol", "") == ["1", "2"]
+assert complete("--host-header", "re") == ["rewrite"]
+assert complete("di") == ["diagnose"] and complete("t") == ["tls", "tcp"]
+assert complete("start", "s") == ["shop", "ssh"]
+assert complete("-S", "") == [] == complete("--auth", "")
+assert complete("-c", "localt") == ["localtunnel"]
+for option in with_argument:
+    assert not set(complete(option, "")) & {"http", "start"}, option
+for option in options - with_argument:
+    assert "diagnose" in complete(option, ""), option

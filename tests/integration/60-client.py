@@ -61,8 +61,6 @@ assert "did you mean -S http://localhost:8000 5000?" \
     in usage("http://localhost:8000", 5000)
 assert "the name is empty" in usage(*url, "-s", "", 5000)
 assert 'TARGET "nonsense:x": ' in usage(*url, "nonsense:x")
-for words in [["diagnose"]]:
-    assert "not in this release" in usage(*words)
 for target in ("", "x", "0", "70000", "-1", "5000x", "host:", ":x", "host:0",
                "a b:80", "unix:", "unix:relative", "unix:/" + "x" * 200,
                "http://127.0.0.1:1/x", "http://", "http://127.0.0.1:0",
