@@ -238,7 +238,7 @@ def owners(tunnel):
 # --- what happens -----------------------------------------------------------
 
 stop = threading.Event()
-server = lt.Server(workers=4)
+server = lt.Server(workers=4, options={"sessions": 1})
 clients = [lt.Client(server, service(name).target, name=name)
            for name in "ab"]
 urls = [client.url for client in clients]

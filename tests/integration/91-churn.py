@@ -395,6 +395,7 @@ async def main():
 
 
 server = lt.Server(workers=3, options={
+    "sessions": 1,
     "grace": GRACE, "grace-old": 1, "heartbeat": 1, "queue-timeout": 2})
 calm = lt.Client(server, lt.Service(), name="calm")
 names = [f"new{i}" for i in range(CLIENTS)] + [f"old{i}" for i in range(OLD)]
