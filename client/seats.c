@@ -118,7 +118,26 @@ seats_resize(struct seats *seats, int64_t n)
 		if (*session == NULL)
 			*session = make(seats, i + 1);
 		if (*session != NULL)
-			session_wake(*session);
+			session_sleep(*session);
+	}
+	seats_wake_next(seats);
+}
+
+void
+seats_wake_next(struct seats *seats)
+{
+	struct session *session;
+	unsigned i;
+
+	for (i = 1; i < SEATS_MAX; i++) {
+		session = seats->all[i];
+		if (session == NULL)
+			continue;
+		if (session_is_asleep(session))
+			session_wake(session);
+		else if (!session_is_trying(session))
+			continue;
+		return;
 	}
 }
 

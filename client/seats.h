@@ -49,9 +49,13 @@ void seats_forget_label(
 /* True if one of ours got the first one's label, or may be getting it. */
 bool seats_has_taken_first(const struct seats *);
 
-/* Makes it `n`, 1 to SEATS_MAX: begins those that are missing, ends those
+/* Makes it `n`, 1 to SEATS_MAX: begins the first that is missing, ends those
  * that are too many. */
 void seats_resize(struct seats *, int64_t n);
+
+/* One is up, or failed to be: begins the next that is missing. One after the
+ * other, as the server gives each to the process that has the fewest. */
+void seats_wake_next(struct seats *);
 
 /* None of them takes new visitors, or makes another attempt. */
 void seats_leave(struct seats *);

@@ -94,12 +94,30 @@ session_start(struct session *session, uint64_t ms)
 		evtimer_add(&session->retry, &span);
 }
 
+static bool
+is_missing(const struct session *session)
+{
+	return session->next == NULL &&
+	       (session->up == NULL || session->is_leaving);
+}
+
 void
 session_wake(struct session *session)
 {
-	if (session->next == NULL &&
-	    (session->up == NULL || session->is_leaving))
+	if (is_missing(session))
 		session_start(session, 0);
+}
+
+void
+session_sleep(struct session *session)
+{
+	evtimer_del(&session->retry);
+}
+
+bool
+session_is_asleep(const struct session *session)
+{
+	return is_missing(session) && !evtimer_pending(&session->retry, NULL);
 }
 
 uint64_t

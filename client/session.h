@@ -79,6 +79,12 @@ void session_start(struct session *, uint64_t ms);
 /* Begins one now, unless it is up and stays so, or tries. */
 void session_wake(struct session *);
 
+/* Begins none before it is woken. */
+void session_sleep(struct session *);
+
+/* True if session_wake() would begin one, and nothing else is going to. */
+bool session_is_asleep(const struct session *);
+
 /* After it was lost: begins one soon, unless that happens again and again. */
 void session_come_back(struct session *);
 

@@ -346,6 +346,7 @@ further_failed(struct tunnel *tunnel, struct session *session,
 	    session_number(session), why->text,
 	    why->why == CONTROL_REFUSED ? ": " : "",
 	    why->why == CONTROL_REFUSED ? why->code : "", (uintmax_t)wait_ms);
+	seats_wake_next(&tunnel->seats);
 }
 
 static void
@@ -483,8 +484,10 @@ up_cb(void *arg, struct session *session, const struct ltp_message *reply)
 {
 	struct tunnel *tunnel = arg;
 
-	if (!is_first(session))
+	if (!is_first(session)) {
+		seats_wake_next(&tunnel->seats);
 		return;
+	}
 	tunnel->mute_tries = tunnel->name_tries = 0;
 	tunnel->last_why[0] = '\0';
 	identity_save(&tunnel->identity, session_label(session));

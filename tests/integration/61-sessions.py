@@ -41,6 +41,11 @@ def done_by(server):
     return {int(pid): pids.count(pid) for pid in set(pids)}
 
 
+def hosts(server):
+    """The processes that took a session, one entry for each."""
+    return re.findall(r"ltserver\[(\d+)\].* session started", server.log())
+
+
 def load(server, is_over):
     """Visitors, 20 at once, until it is over."""
     faults = []
@@ -92,7 +97,8 @@ def kill_each_worker(server, client):
 def check(server, *args):
     client = lt.Client(server, service, "-v", *args, name="demo")
     lt.wait_until(lambda: has_all(server), what="all sessions are there")
-    load(server, lambda: len(done_by(server)) >= 3)
+    assert len(set(hosts(server))) == len(hosts(server)), hosts(server)
+    load(server, lambda: len(done_by(server)) == SESSIONS)
     assert any(new > old for old, new in burst(server, client))
     # It shrinks again, in every session.
     lt.wait_until(lambda: has_all(server), what="the pools are as before")
