@@ -43,6 +43,15 @@ def status_of(pid):
         return dict(re.findall(r"^(\w+):[ \t]*(.*)$", f.read(), re.M))
 
 
+def workers(pid):
+    """The status of each worker, once all have given up what they should."""
+    def look():
+        found = [status_of(p) for p in lt.children(pid)]
+        return len(found) == 2 and all(s["NoNewPrivs"] == "1"
+                                       for s in found) and found
+    return lt.wait_until(look, what="the workers have given up root")
+
+
 def end(pid, sig=signal.SIGTERM):
     os.kill(pid, sig)
     lt.wait_until(lambda: not lt.exists(pid), what="the daemon ends")
@@ -70,8 +79,8 @@ with daemon() as (pid, port):
     assert version(port).status == 200
     assert os.path.basename(os.readlink(f"/proc/{pid}/exe")) == "ltserver"
     assert title(pid) == "ltserver: master"
-    assert [title(p) for p in lt.children(pid)] == [
-        "ltserver: worker 1", "ltserver: worker 2"]
+    lt.wait_until(lambda: [title(p) for p in lt.children(pid)] == [
+        "ltserver: worker 1", "ltserver: worker 2"])
     assert status_of(pid)["Umask"] == "0027"
     assert os.readlink(f"/proc/{pid}/cwd") == "/"
     for fd in 0, 1, 2:
@@ -126,21 +135,19 @@ with socket.create_server(("127.0.0.1", 0)) as taken:
 if os.getuid() == 0 and not lt.under_sanitizer():
     with daemon("-o", "user=daemon") as (pid, port):
         assert status_of(pid)["Uid"].split() == ["0"] * 4
-        for worker in lt.children(pid):
-            s = status_of(worker)
+        for s in workers(pid):
             assert s["Uid"].split() == ["1"] * 4, s
             assert s["Gid"].split() == ["1"] * 4, s
             assert s["Groups"] == "" and s["NoNewPrivs"] == "1", s
             assert int(s["CapPrm"], 16) == int(s["CapEff"], 16) == 0, s
         assert version(port).status == 200
     with daemon("-o", "user=daemon", "-o", "group=bin") as (pid, port):
-        for worker in lt.children(pid):
-            s = status_of(worker)
+        for s in workers(pid):
             assert s["Uid"].split() == ["1"] * 4, s
             assert s["Gid"].split() == ["2"] * 4, s
     with daemon() as (pid, port):
-        for worker in lt.children(pid):
-            assert "0" not in status_of(worker)["Uid"].split()
+        for s in workers(pid):
+            assert "0" not in s["Uid"].split()
     for what in "user", "group":
         said = run("-o", "user=daemon", "-o", f"{what}=nosuch", status=1)
         assert f'{what}: there is no {what} "nosuch"' in said, said

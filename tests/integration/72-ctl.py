@@ -247,6 +247,7 @@ other.wait()
 
 # What a server left that was killed is replaced.
 server = lt.Server(options={"control-socket": SOCKET})
+lt.wait_until(lambda: shown("status")["workers"] == 2)
 server.kill()
 assert os.path.exists(SOCKET)
 assert "does not run any more" in ctl("status", status=1)
