@@ -73,7 +73,8 @@ assert "/unseen" not in client.log()
 
 # Each comes back by itself, under its name.
 server.restart()
-for name, service in ("web-name", "one"), ("api-name", "two"):
+for name, service in ("web-name", "one"), ("api-name", "two"), \
+        ("held", "two"):
     lt.wait_until(lambda: lt.get(server, name).status == 200)
     assert whom(name) == service
 assert len(client.output().splitlines()) == 2, client.output()
@@ -92,6 +93,8 @@ events = [json.loads(line) for line in client.output().splitlines()]
 assert {(e["event"], e["tunnel"]) for e in events} == {
     ("up", "api"), ("up", "web"), ("error", "taken")}, events
 assert client.stop() == 0
+for name in "web-name", "api-name":
+    lt.wait_until(lambda: lt.get(server, name).status == 404)
 
 # Once nothing is left it ends, as the first failure says.
 others = [lt.Client(server, services["one"], name=name)
