@@ -92,8 +92,8 @@ options = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+|-[A-Za-z])(?=[ ,\n])",
                          "\n".join(re.findall(r"^  +(-.*?)(?:  |$)",
                                               help_text, re.M)) + "\n"))
 with_argument = {
-    option for line in re.findall(r"^ +(-.*? [A-Z1|:]+)(?:  ? |$)", help_text,
-                                  re.M)
+    option for line in re.findall(r"^ +(-(?:(?!  ).)*? [A-Z12|:]+)(?= |$)",
+                                  help_text, re.M)
     for option in re.findall(r"--?[a-zA-Z-]+", line)}
 bash, zsh = (text("etc", "completion", name)
              for name in ("ltclient.bash", "_ltclient"))
