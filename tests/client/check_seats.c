@@ -14,6 +14,8 @@
 #include "client/seats.h"
 #include "client/session.h"
 
+#define HOUR_MS 3600000
+
 static struct client client;
 static struct options options;
 static struct tunnel_options tunnel;
@@ -86,6 +88,15 @@ START_TEST(grows_and_shrinks)
 	seats_resize(&seats, 4);
 	ck_assert_uint_eq(count(), 4);
 	turn();
+	ck_assert_uint_eq(asked[2], 1);
+	ck_assert_uint_eq(asked[3], 0);
+	/* One after the other; who waits for another attempt holds up none. */
+	for (i = 2; i <= 4; i++) {
+		ck_assert_uint_eq(asked[i], 1);
+		session_start(seats.all[i - 1], HOUR_MS);
+		seats_wake_next(&seats);
+		turn();
+	}
 	for (i = 2; i <= 4; i++)
 		ck_assert_uint_eq(asked[i], 1);
 	/* Those that wait are woken, and the others left alone. */
