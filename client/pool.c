@@ -276,6 +276,20 @@ has_room(struct client *client)
 	return false;
 }
 
+/* True if another pool waits for room and has fewer: it goes first, or one
+ * session could leave the visitors of another none. */
+static bool
+is_richer(const struct pool *pool)
+{
+	const struct pool *other;
+
+	LIST_FOREACH (other, &pool->client->pools, entry)
+		if (other->is_starved && !other->is_retired &&
+		    other->spare_n < pool->spare_n)
+			return true;
+	return false;
+}
+
 static void
 joined_cb(void *arg)
 {
@@ -305,7 +319,8 @@ open_one(struct pool *pool)
 	static const struct proxy_ops ops = { opened_cb, joined_cb, ended_cb };
 	struct member *member;
 
-	if (!has_room(pool->client))
+	if (!has_room(pool->client) ||
+	    (pool->client->said_full && is_richer(pool)))
 		return false;
 	member = calloc(1, sizeof(*member));
 	if (member == NULL)

@@ -14,7 +14,7 @@
 typedef void ask_row_fn(void *arg, const json_t *row);
 
 /* `name` may be NULL. 0, or -1 with a sentence in `why`. */
-int ask(const char *socket, const char *command, const char *name, ask_row_fn *,
-    void *arg, char *why, size_t size);
+int ask(const char *socket, const char *command, const char *name,
+    ask_row_fn *fn, void *arg, char *why, size_t size);
 
 #endif

@@ -191,12 +191,12 @@ static void
 print_table(const struct show_column *columns, const json_t *rows)
 {
 	int widths[COLUMNS_MAX];
-	json_t *row;
 	size_t i;
 
 	measure(widths, columns, rows);
 	print_line(widths, columns, NULL);
-	json_array_foreach(rows, i, row) print_line(widths, columns, row);
+	for (i = 0; i < json_array_size(rows); i++)
+		print_line(widths, columns, json_array_get(rows, i));
 }
 
 static void

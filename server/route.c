@@ -106,7 +106,7 @@ busy_of_member(const struct choice *c, size_t i)
 static uint32_t
 choose_member(const struct choice *c, uint32_t turn)
 {
-	size_t tied[REGISTRY_SEATS_MAX], n = 0;
+	size_t tied[REGISTRY_SEATS_MAX] = { 0 }, n = 0;
 	uint64_t busy, least = UINT64_MAX;
 
 	for (size_t i = 0; i < c->n; i++) {
