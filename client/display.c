@@ -171,7 +171,9 @@ display_request_begun(
 	if (!display->as_lt)
 		return;
 	localtime_r(&now, &tm);
-	strftime(text, sizeof(text), "%a %b %d %Y %H:%M:%S GMT%z (%Z)", &tm);
+	if (strftime(text, sizeof(text), "%a %b %d %Y %H:%M:%S GMT%z (%Z)",
+		&tm) == 0)
+		text[0] = '\0';
 	printf("%s %s %s\n", text, method, path);
 	flush();
 }

@@ -42,32 +42,32 @@ enum lt_value {
 
 static const struct row {
 	char letter;
-	const char *name;
 	enum lt_value takes;
+	const char *name;
 	const char *help;
 } rows[ROWS] = {
-	[PORT] = { 'p', "port", VALUE, "Local port to expose (required)" },
-	[HOST] = { 'h', "host", VALUE,
+	[PORT] = { 'p', VALUE, "port", "Local port to expose (required)" },
+	[HOST] = { 'h', VALUE, "host",
 	    "Tunnel server (default: " DEFAULT_HOST ")" },
-	[SUBDOMAIN] = { 's', "subdomain", VALUE, "Request this subdomain" },
-	[LOCAL_HOST] = { 'l', "local-host", VALUE,
+	[SUBDOMAIN] = { 's', VALUE, "subdomain", "Request this subdomain" },
+	[LOCAL_HOST] = { 'l', VALUE, "local-host",
 	    "Tunnel to this host instead of localhost,\n"
 	    "                            and set the Host header to it" },
-	[LOCAL_HTTPS] = { 0, "local-https", SWITCH,
+	[LOCAL_HTTPS] = { 0, SWITCH, "local-https",
 	    "The local server speaks HTTPS" },
-	[LOCAL_CERT] = { 0, "local-cert", VALUE,
+	[LOCAL_CERT] = { 0, VALUE, "local-cert",
 	    "Certificate (PEM) to show to the local server" },
-	[LOCAL_KEY] = { 0, "local-key", VALUE, "The key of that one" },
-	[LOCAL_CA] = { 0, "local-ca", VALUE,
+	[LOCAL_KEY] = { 0, VALUE, "local-key", "The key of that one" },
+	[LOCAL_CA] = { 0, VALUE, "local-ca",
 	    "Who may vouch for the local server" },
-	[ALLOW_INVALID_CERT] = { 0, "allow-invalid-cert", SWITCH,
+	[ALLOW_INVALID_CERT] = { 0, SWITCH, "allow-invalid-cert",
 	    "Take any certificate of the local server\n"
 	    "                            (ignores cert, key and ca)" },
-	[OPEN] = { 'o', "open", MAYBE, "Open the URL in a browser" },
-	[PRINT_REQUESTS] = { 0, "print-requests", SWITCH,
+	[OPEN] = { 'o', MAYBE, "open", "Open the URL in a browser" },
+	[PRINT_REQUESTS] = { 0, SWITCH, "print-requests",
 	    "Print each request" },
-	[HELP] = { 0, "help", SWITCH, "Show this help and exit" },
-	[VERSION] = { 0, "version", SWITCH, "Show the version and exit" },
+	[HELP] = { 0, SWITCH, "help", "Show this help and exit" },
+	[VERSION] = { 0, SWITCH, "version", "Show the version and exit" },
 };
 
 /* What was said: NULL nothing, "" no value, else the value. */
@@ -101,9 +101,9 @@ fold(char out[NAME_MAX_LEN], const char *name, size_t len)
 	for (i = 0; i < len && n + 2 < NAME_MAX_LEN; i++) {
 		if (!is_upper && isupper((unsigned char)name[i]))
 			out[n++] = '-';
-		out[n++] = name[i] == '_'
-			       ? '-'
-			       : (char)tolower((unsigned char)name[i]);
+		out[n++] =
+		    (char)(name[i] == '_' ? '-'
+					  : tolower((unsigned char)name[i]));
 	}
 	out[i < len ? 0 : n] = '\0';
 }

@@ -194,8 +194,7 @@ log_line(enum log_level level, unsigned left_out, const char *fmt, va_list ap)
 		len = size - 1;
 		memcpy(line + len - 3, "...", sizeof("..."));
 	}
-	memcpy(line + len, more, strlen(more));
-	len += strlen(more);
+	len += (size_t)snprintf(line + len, sizeof(line) - len, "%s", more);
 	/* A packet of syslog needs no end. */
 	if (s->target != LOG_TO_SYSLOG)
 		line[len++] = '\n';

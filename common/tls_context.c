@@ -144,7 +144,7 @@ add_ctx(struct tls_context *c, const SSL_METHOD *method)
 /* --- servers: certificate and key ---------------------------------------- */
 
 /* A key that is locked with a password is refused, and nobody is asked. */
-static int
+static int /* its type is given: NOLINTNEXTLINE(*-non-const-parameter) */
 no_password(char *buf, int size, int writing, void *arg)
 {
 	bool *was_asked = arg;
@@ -277,7 +277,7 @@ find_pair(const struct tls_context *c, const char *name)
 	return NULL;
 }
 
-static int
+static int /* its type is given: NOLINTNEXTLINE(*-non-const-parameter) */
 choose_pair(SSL *ssl, int *alert, void *arg)
 {
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);

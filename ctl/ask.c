@@ -120,20 +120,20 @@ read_answer(FILE *in, ask_row_fn *fn, void *arg, char *why, size_t size)
 
 int
 ask(const char *socket, const char *command, const char *name, ask_row_fn *fn,
-    void *arg, char *why, size_t size)
+    void *arg, char why[ASK_WHY_MAX])
 {
-	int fd = dial(socket, why, size), result;
+	int fd = dial(socket, why, ASK_WHY_MAX), result;
 	FILE *in;
 
 	if (fd == -1)
 		return -1;
 	if (send_request(fd, command, name) == -1 ||
 	    (in = fdopen(fd, "r")) == NULL) {
-		snprintf(why, size, "cannot ask: %s", strerror(errno));
+		snprintf(why, ASK_WHY_MAX, "cannot ask: %s", strerror(errno));
 		close(fd);
 		return -1;
 	}
-	result = read_answer(in, fn, arg, why, size);
+	result = read_answer(in, fn, arg, why, ASK_WHY_MAX);
 	fclose(in);
 	return result;
 }

@@ -105,10 +105,9 @@ run(const struct main_command *c, const char *socket, const char *name,
     bool in_json)
 {
 	json_t *rows = json_array();
-	char why[512];
+	char why[ASK_WHY_MAX];
 
-	if (ask(socket, c->word, name, keep_row, rows, why, sizeof(why)) ==
-	    -1) {
+	if (ask(socket, c->word, name, keep_row, rows, why) == -1) {
 		fprintf(stderr, "ltctl: %s\n", why);
 		json_decref(rows);
 		return EXIT_FAILURE;

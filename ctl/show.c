@@ -259,11 +259,11 @@ print_section(const char *key, const json_t *section)
 static void
 print_setting(const char *key, const json_t *value)
 {
-	json_t *item;
 	size_t i;
 
 	if (json_is_array(value) && json_is_object(json_array_get(value, 0))) {
-		json_array_foreach(value, i, item) print_section(key, item);
+		for (i = 0; i < json_array_size(value); i++)
+			print_section(key, json_array_get(value, i));
 		return;
 	}
 	/* What is not set cannot be said in the file. */

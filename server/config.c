@@ -173,6 +173,8 @@ config_domain(const char *text, char out[NET_HOST_MAX])
 	return check_labels(out);
 }
 
+/* All are of one type: NOLINTBEGIN(readability-non-const-parameter) */
+
 static bool
 set_domain(struct config *c, const struct config_option *o, const char *value,
     char words[WORDS_MAX])
@@ -331,6 +333,8 @@ set_text(struct config *c, const struct config_option *o, const char *value,
 	*field = log_must_strdup(value);
 	return true;
 }
+
+/* NOLINTEND(readability-non-const-parameter) */
 
 void
 config_drop(struct config *c, const struct config_option *o)

@@ -118,7 +118,7 @@ choose_member(const struct choice *c, uint32_t turn)
 		if (busy == least && busy != UINT64_MAX)
 			tied[n++] = i;
 	}
-	return c->seats[tied[turn % n]]->member;
+	return c->seats[tied[n > 1 ? turn % n : 0]]->member;
 }
 
 /* Of its sessions the one in this worker, else the least busy one. */
