@@ -64,6 +64,9 @@ class Lt(lt.Program):
             CACHE, "node_modules", "localtunnel", "bin", "lt.js")
         self.argv = ["node", script, *map(str, args)]
         self.env["NODE_PATH"] = os.path.join(CACHE, "node_modules")
+        # It has options from the environment, too; make puts its O there.
+        for letter in "PHSLO":
+            self.env.pop(letter, None)
         self.start()
 
     @property
