@@ -95,6 +95,7 @@ def kill_each_worker(server, client):
 
 
 def check(server, *args):
+    lt.wait_until(lambda: server.log().count("is ready") == SESSIONS)
     client = lt.Client(server, service, "-v", *args, name="demo")
     lt.wait_until(lambda: has_all(server), what="all sessions are there")
     assert len(set(hosts(server))) == len(hosts(server)), hosts(server)
