@@ -25,6 +25,7 @@ struct hold {
 	struct claim_book *book;
 	struct registry_ref session; /* whose grace period it is */
 	struct event *timer; /* NULL until it is needed for the first time */
+	bool is_leaving;     /* its client said goodbye on another session */
 
 	/* Of a node session. */
 	TAILQ_ENTRY(hold) orphan;
@@ -115,6 +116,7 @@ hold_end(struct claim_book *b, struct registry_ref session)
 		TAILQ_REMOVE(&b->orphans, h, orphan);
 	h->is_orphan = false;
 	h->is_empty = false;
+	h->is_leaving = false;
 }
 
 /* What a session's end means for its tunnel: it is up still, for visitors who
@@ -170,6 +172,30 @@ hold_begin(struct claim_book *b, struct registry_ref session, unsigned grace_s)
 	return h->timer != NULL && evtimer_add(h->timer, &tv) == 0;
 }
 
+/* A client that says goodbye means all its sessions: those that it lost before
+ * and has not taken again hold the name for nobody, and the others have only
+ * to end. */
+static void
+leave(struct claim_book *b, const struct registry_session *session)
+{
+	struct registry_session other;
+	struct registry_tunnel tunnel;
+
+	if (!registry_tunnel(b->registry, session->tunnel, &tunnel))
+		return;
+	drop(b, session);
+	for (uint32_t i = 0; i < tunnel.seats_n; i++) {
+		if (tunnel.seats[i].member != session->member ||
+		    !registry_session(
+			b->registry, tunnel.seats[i].session, &other))
+			continue;
+		if (other.worker == REGISTRY_NO_WORKER)
+			drop(b, &other);
+		else
+			b->holds[other.ref.slot].is_leaving = true;
+	}
+}
+
 /* A session has lost its client or its worker: it is kept for it a while, and
  * with it the name. */
 static void
@@ -180,8 +206,9 @@ lose(struct claim_book *b, const struct registry_session *session)
 			       ? b->config->grace
 			       : b->config->grace_old;
 
-	if (grace_s == 0 || !registry_lose(b->registry, session->ref,
-				clock_ms() + grace_s * 1000ull, &now)) {
+	if (b->holds[session->ref.slot].is_leaving || grace_s == 0 ||
+	    !registry_lose(b->registry, session->ref,
+		clock_ms() + grace_s * 1000ull, &now)) {
 		drop(b, session);
 		return;
 	}
@@ -441,7 +468,7 @@ claim_down(struct claim_book *b, uint32_t worker, struct registry_ref ref,
 	    session.worker != worker)
 		return;
 	if (cause == CHANNEL_CLOSED)
-		drop(b, &session);
+		leave(b, &session);
 	else
 		lose(b, &session);
 }

@@ -71,7 +71,9 @@ void claim_book_free(struct claim_book *);
 void claim_answer(struct claim_book *, uint32_t worker, uint32_t id,
     const struct channel_claim *);
 
-/* A session of `worker` has ended. Ignored if it is not that worker's. */
+/* A session of `worker` has ended. If its client closed it, that ends what the
+ * client has behind this name: no other session of his holds it any longer.
+ * Ignored if it is not that worker's. */
 void claim_down(struct claim_book *, uint32_t worker, struct registry_ref,
     enum channel_cause);
 

@@ -618,6 +618,59 @@ START_TEST(goodbye_frees_the_name)
 }
 END_TEST
 
+/* Killed, started again, and ended before all its sessions were back. */
+START_TEST(goodbye_is_for_all_sessions_of_a_client)
+{
+	struct channel_claimed c, d, e, f;
+
+	config.sessions = 3;
+	c = granted("demo", 1, 5);
+	prepare("demo", 9);
+	offer(1);
+	d = ask(6, CHANNEL_FURTHER);
+	e = ask(7, CHANNEL_FURTHER);
+	claim_down(book, 6, d.session, CHANNEL_LOST);
+	next(ALL, CHANNEL_UP);
+	/* One was lost before the goodbye, one is after it. */
+	claim_down(book, 5, c.session, CHANNEL_CLOSED);
+	next(ALL, CHANNEL_UP);
+	next(ALL, CHANNEL_UP);
+	no_more();
+	claim_down(book, 7, e.session, CHANNEL_LOST);
+	next(ALL, CHANNEL_GONE);
+	no_more();
+	ck_assert(is_free("demo"));
+
+	/* Taken again meanwhile, a session is its client's as before. */
+	c = granted("demo", 1, 5);
+	prepare("demo", 9);
+	offer(1);
+	d = ask(6, CHANNEL_FURTHER);
+	claim_down(book, 5, c.session, CHANNEL_CLOSED);
+	next(ALL, CHANNEL_UP);
+	prepare("", 9);
+	strcpy(claim.session, d.label);
+	offer(1);
+	f = take_over(7, 6, &d);
+	claim_down(book, 7, f.session, CHANNEL_LOST);
+	no_more();
+	ck_assert(is_held("demo"));
+
+	/* The goodbye of another client is none of this one's. */
+	prepare("shared", 2);
+	show_group(7);
+	c = ask(5, CHANNEL_GRANTED);
+	prepare("shared", 3);
+	show_group(7);
+	d = ask(6, CHANNEL_GRANTED);
+	claim_down(book, 5, c.session, CHANNEL_CLOSED);
+	next(ALL, CHANNEL_UP);
+	claim_down(book, 6, d.session, CHANNEL_LOST);
+	no_more();
+	ck_assert(is_held("shared"));
+}
+END_TEST
+
 START_TEST(only_the_owner_ends_a_session)
 {
 	struct channel_claimed c = granted("demo", 1, 5), d;
@@ -1010,6 +1063,7 @@ main(void)
 		old_client_resumes_by_string_and_address,
 		old_and_new_clients_do_not_mix, bad_names_are_refused,
 		full_table_says_so, goodbye_frees_the_name,
+		goodbye_is_for_all_sessions_of_a_client,
 		only_the_owner_ends_a_session, held_name_waits_for_its_owner,
 		no_grace_frees_at_once, grace_ends,
 		dead_worker_loses_only_its_own, node_session_has_a_port,
