@@ -3,8 +3,11 @@
 """nginx as the local service, and haproxy and nginx in front: all of them agree
 on who is calling."""
 
+import csv
+import io
 import os
 import shutil
+import socket
 import subprocess
 
 import lt
@@ -97,16 +100,21 @@ front = lt.Server(workers=4, listen=(), config=f"""
 behind, plain = front.ports
 with open(f"{lt.tmp}/haproxy.conf", "w", encoding="ascii") as f:
     f.write(f"""
+global
+  stats socket {lt.tmp}/haproxy.sock
 defaults
   timeout connect 10s
   timeout client 60s
   timeout server 60s
 listen v1
   bind 127.0.0.1:{ports["haproxy-v1"]}
-  server s 127.0.0.1:{behind} send-proxy check inter 100 check-send-proxy
+  server s 127.0.0.1:{behind} send-proxy
 listen v2
   bind 127.0.0.1:{ports["haproxy-v2"]}
-  server s 127.0.0.1:{behind} send-proxy-v2 check inter 100 check-send-proxy
+  server s 127.0.0.1:{behind} send-proxy-v2
+backend checks
+  server v1 127.0.0.1:{behind} send-proxy check inter 100
+  server v2 127.0.0.1:{behind} send-proxy-v2 check inter 100
 listen http
   mode http
   option forwardfor
@@ -146,6 +154,21 @@ for way in names:
     if way != "haproxy-http":
         assert visit(way, "chained", path=f"/{way}").body == b"127.7.8.9"
 front.wait_log("visitor tunnel=toy from=127.7.8.9:")
+
+
+# The checks of haproxy find the server up. They have no server of the others,
+# which one that is late for its 100 ms would take down.
+def checked():
+    with socket.socket(socket.AF_UNIX) as stats:
+        stats.connect(f"{lt.tmp}/haproxy.sock")
+        stats.sendall(b"show stat\n")
+        text = b"".join(iter(lambda: stats.recv(65536), b"")).decode()
+    rows = list(csv.DictReader(io.StringIO(text.lstrip("# "))))
+    return [row["check_status"] for row in rows
+            if row["pxname"] == "checks" and row["svname"] != "BACKEND"]
+
+
+lt.wait_until(lambda: checked() == ["L4OK", "L4OK"], what="haproxy's checks")
 
 # A client too, with all its connections, knows but the way through a proxy.
 url = f"http://localhost:{ports['haproxy-v2']}"
