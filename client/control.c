@@ -353,11 +353,14 @@ control_unserved(struct control *control, const char *why)
 	control->language->unserved(control->link, why);
 }
 
-void
+bool
 control_goodbye(struct control *control, const char *text)
 {
-	if (control->state == CONTROL_UP)
-		control->language->goodbye(control->link, text);
+	/* An old server takes nothing but a request before its answer. */
+	if (control->state != CONTROL_UP &&
+	    (control->state != CONTROL_REPLY || !control->is_ltserver))
+		return false;
+	return control->language->goodbye(control->link, text);
 }
 
 void

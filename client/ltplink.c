@@ -285,15 +285,15 @@ ltplink_unserved(void *arg, const char *why)
 	(void)why;
 }
 
-static void
+static bool
 ltplink_goodbye(void *arg, const char *text)
 {
 	struct ltp_message message = { .type = LTP_CLOSE, .text = text };
 	struct ltplink *link = arg;
 	struct evbuffer *out;
 
-	if (!link->has_ext)
-		return;
+	if (link->is_up && !link->has_ext)
+		return false;
 	send_message(link, &message);
 	/* The process ends after this; whatever the connection takes now goes.
 	 * The bufferevent would write in a later turn of the loop. */
@@ -302,6 +302,7 @@ ltplink_goodbye(void *arg, const char *text)
 	stream_write(
 	    &link->stream, evbuffer_pullup(out, -1), evbuffer_get_length(out));
 	stream_shutdown(&link->stream);
+	return true;
 }
 
 const struct language ltplink_language = {

@@ -135,11 +135,12 @@ nodelink_unserved(void *arg, const char *why)
 	control_end(link->control, CONTROL_LOST, "", why);
 }
 
-static void
+static bool
 nodelink_goodbye(void *arg, const char *text)
 {
 	(void)arg;
 	(void)text;
+	return false;
 }
 
 static void

@@ -93,12 +93,10 @@ seats_has_taken_first(const struct seats *seats)
 	return false;
 }
 
+/* Without a goodbye, which would be one of all. */
 static void
 drop(struct session **session)
 {
-	if (*session == NULL)
-		return;
-	session_leave(*session);
 	session_free(*session);
 	*session = NULL;
 }

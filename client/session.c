@@ -415,17 +415,20 @@ session_forget(struct session *session)
 	session->is_forgotten = true;
 }
 
+/* Whom it tells nothing takes its end for a goodbye. */
+static void
+part(struct control **control)
+{
+	if (*control != NULL && !control_goodbye(*control, "ended by the user"))
+		control_free(control);
+}
+
 void
 session_leave(struct session *session)
 {
 	session->is_over = true;
 	evtimer_del(&session->retry);
-	control_free(&session->next);
-	if (session->up != NULL) {
-		control_goodbye(session->up, "ended by the user");
-		/* Whom it tells nothing takes its end for that. */
-		if (!control_has_ext(session->up))
-			control_free(&session->up);
-	}
+	part(&session->next);
+	part(&session->up);
 	pool_retire(&session->pool);
 }
