@@ -28,11 +28,21 @@ def burst(n):
 before = server.metrics()
 for _ in range(VISITS // 40):
     burst(40)
-after = lt.wait_until(lambda: (m := server.metrics())["joined"] == 0 and m)
-assert after["visitors"] - before["visitors"] == VISITS
-handed_out = after["handed_out"] - before["handed_out"]
-handed_in = after["handed_in"] - before["handed_in"]
-assert handed_out > 0 and handed_out == handed_in, (handed_out, handed_in)
+
+
+def settled():
+    """What was counted meanwhile, once nobody is joined nor on his way from one
+    worker to another, as new proxy connections may still be; else None."""
+    now = server.metrics()
+    count = {key: now[key] - before[key]
+             for key in ("visitors", "handed_out", "handed_in")}
+    is_quiet = now["joined"] == 0 and \
+        count["handed_out"] == count["handed_in"]
+    return count if is_quiet else None
+
+
+count = lt.wait_until(settled, what="as many have come as were handed over")
+assert count["visitors"] == VISITS and count["handed_in"] > 0, count
 
 # Only one worker has joined anybody: the owner.
 owners = collections.Counter(
