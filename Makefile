@@ -40,12 +40,13 @@ COMMON := cidr clock drain fdpass flow follow hello http limit log \
 	log_sink login ltp nearest net object page pipe proxyproto relay stdfds \
 	stream tls tls_context uncomment watch
 SERVER := account api arrival bound certs channel claim classify command \
-	config config_file config_finish config_listen config_show config_text \
+	config config_file config_finish config_listen config_pack config_show \
+	config_text \
 	conn control counters ctl deadline door forwarded gate handover \
 	handshake inbox join keyring listener logs master metrics metrics_text \
 	names node pages pairs park peers pidfile places pool ports \
-	public queue recent registry registry_check report room route rundir \
-	sandbox serve service session table title visitor worker
+	public queue recent registry registry_check reload report room route rundir \
+	sandbox sealed serve service session table title visitor worker
 CLIENT := backend backoff browser config connect control diagnose dial discover \
 	display fetch gate grant identity leave local lt ltplink nodelink \
 	options options_server options_tunnel pool probe proxy race request \

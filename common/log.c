@@ -113,6 +113,12 @@ log_role(const char *fmt, ...)
 	va_end(ap);
 }
 
+void
+log_set_level(enum log_level level)
+{
+	state.level = level;
+}
+
 int
 log_enabled(enum log_level level)
 {

@@ -46,7 +46,7 @@ enum log_target {
 void log_open(const char *program, enum log_level);
 
 /* From here on a stream goes there. Takes over `fd`; -1 is standard error
- * itself. `path`, of a syslog, must stay valid; else NULL. */
+ * itself. `path`, of a syslog, is copied; else NULL. */
 void log_redirect(enum log_stream, enum log_target, int fd, const char *path);
 
 enum log_target log_target(enum log_stream);
@@ -61,6 +61,9 @@ void log_count(_Atomic uint64_t *dropped, _Atomic uint64_t *left_out);
 /* Names this process in each line, such as "master" or "worker 2"; copied. Both
  * keep the process id, so call one of them after a fork. */
 void log_role(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* From here on lines of this level are written, and none below it. */
+void log_set_level(enum log_level);
 
 /* True if a line of this level would be written. */
 int log_enabled(enum log_level);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -33,7 +34,7 @@ log_sink_init(struct log_sink *s, int fd, const char *path)
 		(void)fstat(fd, &st);
 	*s = (struct log_sink){
 		.fd = fd,
-		.path = path,
+		.path = path == NULL ? NULL : strdup(path),
 		.is_socket = S_ISSOCK(st.st_mode),
 		.may_block = !S_ISSOCK(st.st_mode) && !S_ISREG(st.st_mode) &&
 			     is_blocking(fd),
@@ -46,6 +47,8 @@ log_sink_fini(struct log_sink *s)
 	if (s->fd > STDERR_FILENO)
 		close(s->fd);
 	s->fd = -1;
+	free(s->path);
+	s->path = NULL;
 }
 
 /* -1 with errno. */

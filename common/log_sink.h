@@ -14,14 +14,15 @@
 
 struct log_sink {
 	int fd;		   /* -1: none */
-	const char *path;  /* of a syslog that is looked for again; or NULL */
+	char *path;	   /* of a syslog that is looked for again; or NULL */
 	uint64_t tried_ms; /* when it was looked for the last time */
 	bool is_socket;
 	bool may_block; /* it is asked before each write whether it would */
 	bool was_torn;	/* a line was written in part: the next begins anew */
 };
 
-/* Takes over `fd`. `path`, of a syslog, stays the caller's. */
+/* Takes over `fd`. `path`, of a syslog, is copied; without memory for that it
+ * is not looked for again. */
 void log_sink_init(struct log_sink *, int fd, const char *path);
 void log_sink_fini(struct log_sink *);
 

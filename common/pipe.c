@@ -50,6 +50,14 @@ pipe_pool_free(struct pipe_pool *pool)
 	free(pool);
 }
 
+void
+pipe_pool_limit(struct pipe_pool *pool, size_t max)
+{
+	pool->max = max;
+	while (pool->resting > 0 && pool->taken + pool->resting > max)
+		destroy(&pool->rest[--pool->resting]);
+}
+
 /* A new pipe; one that the kernel makes smaller than was asked for will do. */
 static bool
 make(struct pipe *p, size_t size)
@@ -90,7 +98,7 @@ pipe_put(struct pipe_pool *pool, struct pipe *p)
 	if (p->rd == -1)
 		return;
 	pool->taken--;
-	if (p->len != 0)
+	if (p->len != 0 || pool->taken + pool->resting >= pool->max)
 		destroy(p);
 	else
 		pool->rest[pool->resting++] = *p;

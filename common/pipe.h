@@ -32,6 +32,10 @@ struct pipe {
 /* A pool of at most `max` pipes, of `size` bytes each where the kernel
  * grants it. NULL if there is no memory. */
 struct pipe_pool *pipe_pool_new(size_t max, size_t size);
+
+/* From here on there are at most `max`, which is no more than it was made for;
+ * those that are taken stay so. */
+void pipe_pool_limit(struct pipe_pool *, size_t max);
 void pipe_pool_free(struct pipe_pool *);
 
 /* Fills in an empty pipe; false if the cap is reached or the kernel gives

@@ -82,6 +82,12 @@ relay_env_free(struct relay_env *env)
 	free(env);
 }
 
+void
+relay_env_limit(struct relay_env *env, size_t pipe_max)
+{
+	pipe_pool_limit(env->pipes, pipe_max);
+}
+
 size_t
 relay_env_pipes(const struct relay_env *env)
 {

@@ -111,6 +111,9 @@ struct relay_env *relay_env_new(
     struct event_base *, struct watch_set *, size_t pipe_max, size_t pipe_size);
 void relay_env_free(struct relay_env *);
 
+/* From here on at most `pipe_max` pipes, no more than it was made with. */
+void relay_env_limit(struct relay_env *, size_t pipe_max);
+
 /* How many pipes are in use now; 0 when all relays are quiet. */
 size_t relay_env_pipes(const struct relay_env *);
 

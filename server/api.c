@@ -356,7 +356,7 @@ static void
 answer_granted(
     struct worker *w, struct pending *p, const struct session *s, uint16_t port)
 {
-	struct public_way way = public_http(w->public, p->conn.listener);
+	struct public_way way = public_http(w->config, p->conn.listener);
 	char url[API_URL_MAX], peer[NET_TEXT_MAX], suffix[PUBLIC_SUFFIX_MAX];
 
 	snprintf(url, sizeof(url), "%s://%s.%s%s", way.scheme, s->name,

@@ -242,7 +242,7 @@ arrivals_free(struct arrivals *as)
 static bool
 needs_name(const struct worker *w, const struct conn *conn)
 {
-	return w->config->listen[conn->listener].proxy_protocol &&
+	return config_listener(w->config, conn->listener)->proxy_protocol &&
 	       conn->hops == 0 && conn->stream.tls == NULL;
 }
 

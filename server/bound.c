@@ -1,8 +1,13 @@
-/* SPDX-License-Identifier: ISC */
+/* SPDX-License-Identifier: ISC
+ *
+ * A listener has a slot as long as it is open. Those that settings have no
+ * more, and those that they have more, are marked between the two steps.
+ */
 #include "server/bound.h"
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,67 +18,242 @@
 #include "server/config.h"
 #include "server/config_text.h"
 #include "server/ports.h"
-#include "server/public.h"
 
 #define BOUND_BACKLOG 4096
 #define BOUND_RESERVE 128 /* descriptors that node ports leave */
 
-struct bound {
-	int fds[CONFIG_LISTEN_MAX];
-	size_t n;
-	int metrics; /* -1: none */
-	struct ports *node_ports;
-	struct ports *tcp_ports;
+/* One that is open, or was asked for. */
+struct place {
+	int fd;		      /* -1: none */
+	struct net_addr addr; /* as it was asked for: the port may be 0 */
+	uint16_t port;	      /* it is bound to */
+	bool is_wanted;	      /* by the settings that were prepared */
+	bool is_new;	      /* bound for them */
 };
 
-/* Binds one listener; one that was only tried for may fail. */
-static void
-bind_one(struct bound *b, const struct config_listen *l, struct public *public)
-{
-	char text[NET_TEXT_MAX];
-	struct net_addr addr;
-	int fd = net_listen(&l->addr, BOUND_BACKLOG);
+struct bound {
+	struct place listeners[CONFIG_SLOTS_MAX];
+	struct place metrics[2]; /* the one that is, and the next one */
+	struct ports *node_ports;
+	struct ports *tcp_ports;
+	struct ports_range node_range; /* of the settings prepared */
+	struct ports_range tcp_range;
+};
 
-	if (fd == -1 && l->is_default && b->n > 0)
-		return;
-	if (fd == -1 || net_local(fd, &addr) == -1)
-		fatal("cannot listen on %s: %s", net_addr_text(&l->addr, text),
-		    strerror(errno));
-	public_add(public, l, net_addr_port(&addr));
-	b->fds[b->n++] = fd;
-	log_info("listening on %s", net_addr_text(&addr, text));
+static bool
+bind_place(struct place *p, const struct net_addr *addr)
+{
+	struct net_addr local;
+	int saved_errno;
+
+	p->fd = net_listen(addr, BOUND_BACKLOG);
+	if (p->fd == -1)
+		return false;
+	if (net_local(p->fd, &local) == -1) {
+		saved_errno = errno;
+		close(p->fd);
+		p->fd = -1;
+		errno = saved_errno;
+		return false;
+	}
+	p->addr = *addr;
+	p->port = net_addr_port(&local);
+	p->is_wanted = p->is_new = true;
+	return true;
 }
 
+static void
+close_place(struct place *p)
+{
+	if (p->fd != -1)
+		close(p->fd);
+	p->fd = -1;
+	p->is_new = p->is_wanted = false;
+}
+
+static bool
+is_same(const struct net_addr *a, const struct net_addr *b)
+{
+	char x[NET_TEXT_MAX], y[NET_TEXT_MAX];
+
+	return strcmp(net_addr_text(a, x), net_addr_text(b, y)) == 0;
+}
+
+/* The slot where a listener of this address is open and not spoken for, else
+ * one that is free. There are twice as many as there can be listeners. */
+static struct place *
+find_place(struct bound *b, const struct net_addr *addr)
+{
+	struct place *free = NULL;
+
+	for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
+		struct place *p = &b->listeners[i];
+
+		if (p->fd == -1 && free == NULL)
+			free = p;
+		if (p->fd != -1 && !p->is_wanted && is_same(&p->addr, addr))
+			return p;
+	}
+	return free;
+}
+
+/* Sees to one listener of the settings: 1 if it is there now, 0 if it can be
+ * done without, -1 with `why`. */
 static int
-bind_metrics(const struct config *config)
+prepare_one(struct bound *b, struct config_listen *l, char why[BOUND_WHY_MAX])
+{
+	struct place *p = find_place(b, &l->addr);
+	char text[NET_TEXT_MAX];
+
+	p->is_wanted = p->fd != -1;
+	if (p->fd == -1 && !bind_place(p, &l->addr)) {
+		if (l->is_default)
+			return 0;
+		snprintf(why, BOUND_WHY_MAX, "cannot listen on %s: %s",
+		    net_addr_text(&l->addr, text), strerror(errno));
+		return -1;
+	}
+	l->slot = (uint16_t)(p - b->listeners);
+	l->port = p->port;
+	return 1;
+}
+
+static bool
+prepare_metrics(
+    struct bound *b, const struct config *c, char why[BOUND_WHY_MAX])
+{
+	struct place *is = &b->metrics[0];
+	char text[NET_TEXT_MAX];
+	struct net_addr addr;
+
+	if (!config_text_address(c->metrics, &addr))
+		return true;
+	is->is_wanted = is->fd != -1 && is_same(&is->addr, &addr);
+	if (is->is_wanted || bind_place(&b->metrics[1], &addr))
+		return true;
+	snprintf(why, BOUND_WHY_MAX, "metrics: cannot listen on %s: %s",
+	    net_addr_text(&addr, text), strerror(errno));
+	return false;
+}
+
+bool
+bound_prepare(struct bound *b, struct config *c, char why[BOUND_WHY_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->listen_n; i++) {
+		int result = prepare_one(b, &c->listen[i], why);
+
+		if (result == -1) {
+			bound_cancel(b);
+			return false;
+		}
+		if (result == 1)
+			c->listen[n++] = c->listen[i];
+	}
+	c->listen_n = n;
+	if (n == 0)
+		snprintf(why, BOUND_WHY_MAX, "cannot listen on anything");
+	if (n == 0 || !prepare_metrics(b, c, why)) {
+		bound_cancel(b);
+		return false;
+	}
+	b->node_range = c->node_ports;
+	b->tcp_range = c->tcp_ports;
+	return true;
+}
+
+void
+bound_cancel(struct bound *b)
+{
+	for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
+		if (b->listeners[i].is_new)
+			close_place(&b->listeners[i]);
+		b->listeners[i].is_wanted = false;
+	}
+	close_place(&b->metrics[1]);
+	b->metrics[0].is_wanted = false;
+}
+
+static void
+say(const struct place *p, const char *what)
 {
 	char text[NET_TEXT_MAX];
 	struct net_addr addr;
-	int fd;
 
-	if (!config_text_address(config->metrics, &addr))
-		return -1;
-	fd = net_listen(&addr, BOUND_BACKLOG);
-	if (fd == -1 || net_local(fd, &addr) == -1)
-		fatal("metrics: cannot listen on %s: %s",
-		    net_addr_text(&addr, text), strerror(errno));
-	log_info("metrics at %s", net_addr_text(&addr, text));
-	return fd;
+	if (net_local(p->fd, &addr) == 0)
+		log_info("%s %s", what, net_addr_text(&addr, text));
+}
+
+static void
+commit_one(struct bound *b, uint16_t slot,
+    void (*fn)(void *arg, uint16_t slot, int fd), void *arg)
+{
+	struct place *p = &b->listeners[slot];
+
+	if (p->is_new) {
+		say(p, "listening on");
+		fn(arg, slot, p->fd);
+	} else if (p->fd != -1 && !p->is_wanted) {
+		say(p, "no longer listening on");
+		fn(arg, slot, -1);
+		close_place(p);
+	}
+	p->is_new = p->is_wanted = false;
+}
+
+static void
+commit_metrics(struct bound *b,
+    void (*fn)(void *arg, uint16_t slot, int fd), void *arg)
+{
+	struct place *is = &b->metrics[0], *next = &b->metrics[1];
+
+	if (!is->is_wanted && (is->fd != -1 || next->fd != -1)) {
+		fn(arg, BOUND_METRICS, next->fd);
+		close_place(is);
+		*is = *next;
+		*next = (struct place){ .fd = -1 };
+		if (is->fd != -1)
+			say(is, "metrics at");
+	}
+	is->is_new = is->is_wanted = false;
+}
+
+void
+bound_commit(struct bound *b, void (*fn)(void *arg, uint16_t slot, int fd),
+    void *arg)
+{
+	for (uint16_t i = 0; i < CONFIG_SLOTS_MAX; i++)
+		commit_one(b, i, fn, arg);
+	commit_metrics(b, fn, arg);
+	ports_change(&b->node_ports, b->node_range);
+	ports_change(&b->tcp_ports, b->tcp_range);
+}
+
+static void
+nobody_yet(void *arg, uint16_t slot, int fd)
+{
+	(void)arg;
+	(void)slot;
+	(void)fd;
 }
 
 struct bound *
-bound_new(const struct config *config, struct public *public)
+bound_new(struct config *config)
 {
-	struct bound made = { .n = 0 }, *b;
+	struct bound *b = log_must_alloc(1, sizeof(*b));
+	char why[BOUND_WHY_MAX];
 
-	/* On the heap only once nothing can end the program any more. */
-	for (size_t i = 0; i < config->listen_n; i++)
-		bind_one(&made, &config->listen[i], public);
-	made.metrics = bind_metrics(config);
-	b = log_must_alloc(1, sizeof(*b));
-	*b = made;
+	for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++)
+		b->listeners[i].fd = -1;
+	b->metrics[0].fd = b->metrics[1].fd = -1;
 	b->node_ports = ports_new(config->node_ports, PORTS_REST_MS);
 	b->tcp_ports = ports_new(config->tcp_ports, PORTS_REST_MS);
+	if (!bound_prepare(b, config, why)) {
+		bound_free(b);
+		fatal("%s", why);
+	}
+	bound_commit(b, nobody_yet, NULL);
 	return b;
 }
 
@@ -87,24 +267,19 @@ bound_free(struct bound *b)
 	free(b);
 }
 
-const int *
-bound_listeners(const struct bound *b, size_t *n)
-{
-	*n = b->n;
-	return b->fds;
-}
-
 int
-bound_metrics(const struct bound *b)
+bound_fd(const struct bound *b, uint16_t slot)
 {
-	return b->metrics;
+	if (slot == BOUND_METRICS)
+		return b->metrics[0].fd;
+	return slot < CONFIG_SLOTS_MAX ? b->listeners[slot].fd : -1;
 }
 
 void
 bound_close(struct bound *b)
 {
-	while (b->n > 0)
-		close(b->fds[--b->n]);
+	for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++)
+		close_place(&b->listeners[i]);
 }
 
 void
@@ -127,12 +302,13 @@ int
 bound_port_open(struct bound *b, bool is_tcp, uint16_t listener, uint16_t *port)
 {
 	struct ports *ports = is_tcp ? b->tcp_ports : b->node_ports;
+	int at = bound_fd(b, listener);
 	struct net_addr addr;
 	int fd = -1;
 
-	if (listener >= b->n)
+	if (at == -1)
 		errno = EINVAL;
-	else if (net_local(b->fds[listener], &addr) == -1)
+	else if (net_local(at, &addr) == -1)
 		fd = -1;
 	else if (*port != 0)
 		fd = ports_listen_at(ports, &addr, clock_ms(), *port);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC
  *
  * The sockets that the master has bound and keeps: its listeners, which the
- * workers share, and the ports that it opens for tunnels that have one of their
- * own.
- * It reads from none of them.
+ * workers share, the one for metrics, and the ports that it opens for tunnels
+ * that have one of their own. It reads from none of them.
+ *
+ * Other settings are taken in two steps: first all that is new is bound, which
+ * may fail; then what is not wanted any more is closed, which cannot.
  */
 #ifndef LT_SERVER_BOUND_H
 #define LT_SERVER_BOUND_H
@@ -12,20 +14,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define BOUND_WHY_MAX 160
+#define BOUND_METRICS UINT16_MAX /* in place of the slot of a listener */
+
 struct bound;
 struct config;
-struct public;
 
-/* Binds all listeners, says on the log where, and tells `public`. fatal() with
- * a clear message if one cannot be. */
-struct bound *bound_new(const struct config *, struct public *);
+/* Binds all listeners, says on the log where, and puts ports and slots into the
+ * settings; a listener that was not asked for and cannot be is taken out of
+ * them. fatal() with a clear message if one cannot be bound. */
+struct bound *bound_new(struct config *);
 void bound_free(struct bound *); /* NULL is fine; descriptors are left open */
 
-/* The listeners, in the order in which `public` has them. */
-const int *bound_listeners(const struct bound *, size_t *n);
+/* The first step: binds what the settings have more, and puts slots and ports
+ * into them. False with `why`, and nothing has changed. */
+bool bound_prepare(
+    struct bound *, struct config *, char why[BOUND_WHY_MAX]);
 
-/* Where metrics are served; -1: nowhere. */
-int bound_metrics(const struct bound *);
+/* Gives back what was prepared. */
+void bound_cancel(struct bound *);
+
+/* The second step: what was prepared is what there is. Calls fn for each
+ * listener that has come, with its descriptor, or has gone, with -1; then closes
+ * those that have gone. */
+void bound_commit(struct bound *,
+    void (*fn)(void *arg, uint16_t slot, int fd), void *arg);
+
+/* The listener of a slot; -1 if there is none. BOUND_METRICS: where metrics are
+ * served. */
+int bound_fd(const struct bound *, uint16_t slot);
 
 /* Closes the listeners: nobody new is accepted once the workers have done so
  * too. */

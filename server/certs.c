@@ -12,21 +12,18 @@
 #include "server/certs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <openssl/crypto.h>
 
+#include "server/sealed.h"
+
 #define MAGIC	  0x4c546365 /* "LTce" */
 #define LAYOUT	  1	     /* changes with anything that is in the memfd */
-#define TOTAL_MAX ((size_t)64 * 1024 * 1024)
-#define SEALS	  (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 struct header {
 	uint32_t magic;
@@ -49,25 +46,6 @@ struct opened {
 	size_t len;
 };
 
-/* Writes the whole, and goes on after a part. */
-static bool
-put(int fd, const void *buf, size_t len)
-{
-	const char *at = buf;
-
-	while (len > 0) {
-		ssize_t n = write(fd, at, len);
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		at += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
 static bool
 put_rows(int fd, const struct certs *c)
 {
@@ -80,7 +58,7 @@ put_rows(int fd, const struct certs *c)
 			.key_name_size = (uint32_t)strlen(p->key_name) + 1,
 		};
 
-		if (!put(fd, &row, sizeof(row)))
+		if (!sealed_put(fd, &row, sizeof(row)))
 			return false;
 	}
 	return true;
@@ -92,10 +70,10 @@ put_pairs(int fd, const struct certs *c)
 	for (size_t i = 0; i < c->pairs_n; i++) {
 		const struct tls_pair *p = &c->pairs[i];
 
-		if (!put(fd, p->cert, p->cert_len) ||
-		    !put(fd, p->key, p->key_len) ||
-		    !put(fd, p->cert_name, strlen(p->cert_name) + 1) ||
-		    !put(fd, p->key_name, strlen(p->key_name) + 1))
+		if (!sealed_put(fd, p->cert, p->cert_len) ||
+		    !sealed_put(fd, p->key, p->key_len) ||
+		    !sealed_put(fd, p->cert_name, strlen(p->cert_name) + 1) ||
+		    !sealed_put(fd, p->key_name, strlen(p->key_name) + 1))
 			return false;
 	}
 	return true;
@@ -106,20 +84,15 @@ certs_seal(const struct certs *c)
 {
 	struct header header = { MAGIC, LAYOUT, (uint32_t)c->pairs_n,
 		(uint32_t)c->tickets_n };
-	int fd = memfd_create(
-	    "localtunnel certificates", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int saved_errno;
+	int fd = sealed_begin("localtunnel certificates");
 
 	if (fd == -1)
 		return -1;
-	if (put(fd, &header, sizeof(header)) && put_rows(fd, c) &&
-	    put(fd, c->tickets, c->tickets_n * sizeof(c->tickets[0])) &&
-	    put_pairs(fd, c) && fcntl(fd, F_ADD_SEALS, SEALS) == 0)
-		return fd;
-	saved_errno = errno;
-	close(fd);
-	errno = saved_errno;
-	return -1;
+	return sealed_end(fd,
+	    sealed_put(fd, &header, sizeof(header)) && put_rows(fd, c) &&
+		sealed_put(
+		    fd, c->tickets, c->tickets_n * sizeof(c->tickets[0])) &&
+		put_pairs(fd, c));
 }
 
 /* What is left to be read. */
@@ -204,33 +177,17 @@ certs_parse(struct certs *c, const void *buf, size_t len)
 	return NULL;
 }
 
-/* The length of a memfd that nobody can change; 0 with `why`. */
-static size_t
-measure(int fd, char why[TLS_WHY_MAX])
-{
-	int seals = fcntl(fd, F_GET_SEALS);
-	struct stat st;
-
-	if (seals == -1 || (seals & SEALS) != SEALS)
-		snprintf(why, TLS_WHY_MAX, "it is not sealed");
-	else if (fstat(fd, &st) == -1)
-		snprintf(why, TLS_WHY_MAX, "%s", strerror(errno));
-	else if (st.st_size <= 0 || (uint64_t)st.st_size > TOTAL_MAX)
-		snprintf(why, TLS_WHY_MAX, "it has a size that cannot be");
-	else
-		return (size_t)st.st_size;
-	return 0;
-}
-
 const struct certs *
 certs_open(int fd, char why[TLS_WHY_MAX])
 {
-	size_t len = measure(fd, why);
-	struct opened *o;
 	const char *wrong;
+	size_t len = sealed_size(fd, &wrong);
+	struct opened *o;
 
-	if (len == 0)
+	if (len == 0) {
+		snprintf(why, TLS_WHY_MAX, "%s", wrong);
 		return NULL;
+	}
 	o = calloc(1, sizeof(*o));
 	if (o == NULL) {
 		snprintf(why, TLS_WHY_MAX, "out of memory");

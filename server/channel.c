@@ -23,6 +23,7 @@
 
 #include "common/fdpass.h"
 #include "common/log.h"
+#include "server/bound.h"
 #include "server/config.h"
 
 #define CHANNEL_BUFFER	  (1024 * 1024) /* of the socket, if it is granted */
@@ -148,7 +149,7 @@ is_sound(struct channel_msg *msg)
 		make_bool(&claim->has_proof);
 		make_bool(&claim->has_group);
 		return is_kind(&claim->kind) && is_dialect(&claim->dialect) &&
-		       claim->listener < CONFIG_LISTEN_MAX &&
+		       claim->listener < CONFIG_SLOTS_MAX &&
 		       is_text(claim->name, sizeof(claim->name)) &&
 		       is_text(claim->session, sizeof(claim->session));
 	case CHANNEL_EMPTY:
@@ -158,10 +159,12 @@ is_sound(struct channel_msg *msg)
 	case CHANNEL_ADOPT:
 		return is_text(claimed->name, sizeof(claimed->name)) &&
 		       is_text(claimed->label, sizeof(claimed->label));
+	case CHANNEL_LISTENER:
+		return msg->id < CONFIG_SLOTS_MAX || msg->id == BOUND_METRICS;
 	case CHANNEL_LOG:
 		return msg->id < LOG_STREAMS;
 	default:
-		return msg->type >= CHANNEL_READY && msg->type <= CHANNEL_LOG;
+		return msg->type >= CHANNEL_READY && msg->type <= CHANNEL_LEAVE;
 	}
 }
 

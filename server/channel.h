@@ -20,6 +20,10 @@
  *                             <-       ADOPT, when another worker has died
  *                             <-       CLOSE, when the operator says so
  *                             <-       LOG, when one was opened again
+ *                             <-       CONFIG, when the settings are others,
+ *                                      then LISTENER, CERTS and LOG as needed
+ *                                      be
+ *                             <-       LEAVE, when others serve on
  *                             <-       DRAIN
  */
 #ifndef LT_SERVER_CHANNEL_H
@@ -49,6 +53,10 @@ enum channel_type {
 	CHANNEL_CLOSE,	   /* master: the operator ends this session */
 	CHANNEL_LOG,	   /* master: a log was opened again; id says which, of
 			      enum log_stream */
+	CHANNEL_CONFIG,	   /* master: with the memfd of config_pack.h */
+	CHANNEL_LISTENER,  /* master: id is the slot of a listener that has
+			      come, with it, or has gone; see bound_commit() */
+	CHANNEL_LEAVE,	   /* master: accept nothing, be rid of sessions, end */
 };
 
 struct channel_claim {

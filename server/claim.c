@@ -95,6 +95,12 @@ claim_book_free(struct claim_book *b)
 	free(b);
 }
 
+void
+claim_use(struct claim_book *b, const struct config *config)
+{
+	b->config = config;
+}
+
 static void
 tell_all(
     struct claim_book *b, enum channel_type type, struct registry_ref tunnel)
@@ -530,6 +536,30 @@ void
 claim_worker_gone(struct claim_book *b, uint32_t worker)
 {
 	registry_each_of(b->registry, worker, worker_gone_cb, b);
+}
+
+static void
+worker_leaves_cb(void *arg, const struct registry_session *held)
+{
+	struct registry_session session = *held;
+	struct channel_msg taken = { .type = CHANNEL_TAKEN,
+		.session = session.ref };
+	struct claim_book *b = arg;
+	uint32_t owner = session.worker, heir;
+
+	if (session.dialect != REGISTRY_NODE)
+		return;
+	heir = b->ops->pick(b->arg);
+	if (heir == REGISTRY_NO_WORKER)
+		return;
+	adopt(b, &session, heir);
+	b->ops->send(b->arg, owner, &taken, -1);
+}
+
+void
+claim_worker_leaves(struct claim_book *b, uint32_t worker)
+{
+	registry_each_of(b->registry, worker, worker_leaves_cb, b);
 }
 
 void

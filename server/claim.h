@@ -66,6 +66,9 @@ struct claim_book *claim_book_new(struct event_base *, struct registry *,
 /* Closes the ports too, without giving them back. NULL is fine. */
 void claim_book_free(struct claim_book *);
 
+/* Other settings from here on, borrowed as those before. */
+void claim_use(struct claim_book *, const struct config *);
+
 /* Answers a claim of `worker`: sends TAKEN to an old owner, CLAIMED to the
  * worker, UP to all, in this order. */
 void claim_answer(struct claim_book *, uint32_t worker, uint32_t id,
@@ -85,6 +88,10 @@ void claim_empty(
 /* A worker is dead: its node sessions go to another one, all others are
  * lost. It must not be picked any more. */
 void claim_worker_gone(struct claim_book *, uint32_t worker);
+
+/* A worker that lives is to leave, and must not be picked any more: its node
+ * sessions, whose clients cannot be told, go to others at once. */
+void claim_worker_leaves(struct claim_book *, uint32_t worker);
 
 /* A worker is ready: it gets the node sessions that found nobody. */
 void claim_worker_ready(struct claim_book *, uint32_t worker);

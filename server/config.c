@@ -355,6 +355,15 @@ config_drop(struct config *c, const struct config_option *o)
 	}
 }
 
+const struct config_listen *
+config_listener(const struct config *c, unsigned slot)
+{
+	for (size_t i = 0; i < c->listen_n; i++)
+		if (c->listen[i].slot == slot)
+			return &c->listen[i];
+	return &c->listen[0];
+}
+
 void
 config_is_from_file(struct config *c, const struct config_option *o)
 {

@@ -20,6 +20,7 @@
 #include "server/ports.h"
 
 #define CONFIG_LISTEN_MAX  16
+#define CONFIG_SLOTS_MAX   (2 * CONFIG_LISTEN_MAX) /* see config_listen */
 #define CONFIG_PAIRS_MAX   64
 #define CONFIG_WORKERS_MAX 64
 
@@ -38,8 +39,13 @@ struct config_public {
 	uint16_t port;
 };
 
+/* Processes speak of a listener by its slot, which is its own for as long as it
+ * is open, however often the settings are read again; so there are more of them
+ * than listeners. */
 struct config_listen {
 	struct net_addr addr;
+	uint16_t slot;	 /* at first the place in the list */
+	uint16_t port;	 /* it is bound to; 0: not yet */
 	bool is_default; /* not asked for: may fail if the family is absent */
 	unsigned kinds;	 /* of enum config_kinds */
 	struct config_public public;
@@ -162,6 +168,11 @@ int config_set(struct config *, const char *key, const char *value, char *why,
  * command line goes over it. */
 void config_drop(struct config *, const struct config_option *);
 void config_is_from_file(struct config *, const struct config_option *);
+
+/* The listener of a slot. One that is not there any more is taken for the
+ * first: connections outlive it. */
+const struct config_listen *config_listener(
+    const struct config *, unsigned slot);
 
 /* A DNS name, as a base domain must be: lower case and without a dot at the
  * end in `out`. False if it is none. */

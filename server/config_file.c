@@ -10,17 +10,21 @@
 
 #include <confuse.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "common/nearest.h"
 #include "common/uncomment.h"
 #include "server/config.h"
 #include "server/config_listen.h"
 
-#define FAULT_MAX 256
+#define FAULT_MAX     256
+#define FILE_MAX_SIZE (1024 * 1024)
 
 /* A section for a listener has one more option, before those of the table,
  * that has no name and cannot be set: its value is made where the section
@@ -37,6 +41,7 @@ struct config_found {
 struct reader {
 	struct config *config;
 	const char *path;
+	FILE *faults;
 	cfg_t *cfg;
 	bool is_bad;
 };
@@ -166,11 +171,11 @@ say(struct reader *r, int line, const char *fmt, ...)
 {
 	va_list ap;
 
-	fprintf(stderr, "%s:%d: ", r->path, line);
+	fprintf(r->faults, "%s:%d: ", r->path, line);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vfprintf(r->faults, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	fputc('\n', r->faults);
 	r->is_bad = true;
 }
 
@@ -289,34 +294,54 @@ read_all(struct reader *r)
 		config_is_from_file(r->config, &config_options[i]);
 }
 
-/* Opens a file; a directory would make libconfuse end the program. */
-static FILE *
-open_file(const char *path)
+/* True if it is a file, or /dev/null in place of one. Others may have no end,
+ * or nobody who writes; of a directory libconfuse would end the program. */
+static bool
+is_file(const struct stat *st)
 {
-	FILE *file = fopen(path, "re");
+	return S_ISREG(st->st_mode) ||
+	       (S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3));
+}
+
+/* Opens a file, without waiting for anybody; NULL with errno, or with *why. */
+static FILE *
+open_file(const char *path, const char **why)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	FILE *file = NULL;
 	struct stat st;
 
-	if (file == NULL)
-		return NULL;
-	if (fstat(fileno(file), &st) == 0 && !S_ISDIR(st.st_mode))
+	if (fd == -1 || fstat(fd, &st) == -1)
+		*why = NULL;
+	else if (!is_file(&st))
+		*why = "this is no regular file";
+	else if (st.st_size > FILE_MAX_SIZE)
+		*why = "the file is larger than 1 MiB";
+	else
+		file = fdopen(fd, "r");
+	if (file != NULL)
 		return uncomment_open(file);
-	fclose(file);
-	errno = EISDIR;
+	if (fd != -1)
+		close(fd);
+	if (*why != NULL)
+		errno = EINVAL;
 	return NULL;
 }
 
 int
-config_file_read(struct config *c, const char *path, bool must_exist)
+config_file_read(
+    struct config *c, const char *path, bool must_exist, FILE *faults)
 {
-	struct reader r = { .config = c, .path = path };
-	FILE *file = open_file(path);
-	const char *fault;
+	struct reader r = { .config = c, .path = path, .faults = faults };
+	const char *fault, *why = NULL;
+	FILE *file = open_file(path, &why);
 	int line, result;
 
 	if (file == NULL) {
 		if (errno == ENOENT && !must_exist)
 			return 0;
-		fprintf(stderr, "ltserver: %s: %s\n", path, strerror(errno));
+		fprintf(faults, "%s: %s\n", path,
+		    why != NULL ? why : strerror(errno));
 		return -1;
 	}
 	r.cfg = new_parser(path);

@@ -8,16 +8,18 @@
 #define LT_SERVER_CONFIG_FILE_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 struct config;
 
 /*
- * Reads a file. 0; -1 with what is wrong in it on standard error, a line
+ * Reads a file. 0; -1 with what is wrong in it written to `faults`, a line
  * each and in their order, "FILE:LINE: ...": every wrong value, and the first
  * place that is no setting at all, where reading ends. A file that is absent is
  * an error only if `must_exist`. What was set before stays unless the file sets
  * it again; so the file is read first, then the command line.
  */
-int config_file_read(struct config *, const char *path, bool must_exist);
+int config_file_read(
+    struct config *, const char *path, bool must_exist, FILE *faults);
 
 #endif

@@ -83,6 +83,7 @@ add_one(struct config *c, const char *host, uint16_t port, bool is_default,
 	}
 	if (is_full(c, words, size))
 		return false;
+	l.slot = (uint16_t)c->listen_n;
 	c->listen[c->listen_n++] = l;
 	return true;
 }

@@ -346,19 +346,19 @@ static void
 write_place(const struct session *s, unsigned listener,
     char host[CONTROL_HOST_MAX], char url[CONTROL_HOST_MAX + 8])
 {
-	const struct public *public = s->worker->public;
-	struct public_way way = public_http(public, listener);
+	const struct config *config = s->worker->config;
+	struct public_way way = public_http(config, listener);
 	char suffix[PUBLIC_SUFFIX_MAX];
 
 	if (s->kind == REGISTRY_TCP) {
-		way = public_server(public, listener);
+		way = public_server(config, listener);
 		snprintf(host, CONTROL_HOST_MAX, "%s:%u", way.host,
 		    (unsigned)s->port);
 		snprintf(url, CONTROL_HOST_MAX + 8, "tcp://%s", host);
 		return;
 	}
 	if (s->kind == REGISTRY_TLS)
-		way = public_tls(public, listener);
+		way = public_tls(config, listener);
 	snprintf(host, CONTROL_HOST_MAX, "%s.%s%s", s->name, way.host,
 	    public_suffix(&way, suffix));
 	snprintf(url, CONTROL_HOST_MAX + 8, "%s://%s", way.scheme, host);

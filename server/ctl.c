@@ -145,6 +145,15 @@ close_tunnel(struct caller *c)
 		put_end(c, "there is no tunnel of this name");
 }
 
+static void
+reload(struct caller *c)
+{
+	struct ctl *o = c->ctl;
+	char why[COMMAND_WHY_MAX];
+
+	put_end(c, o->ops->reload(o->source.arg, why) ? NULL : why);
+}
+
 /* Whoever changes something is named in the log. */
 static void
 say(const struct caller *c)
@@ -180,6 +189,9 @@ carry_out(struct caller *c)
 		close_tunnel(c);
 		return;
 	case COMMAND_RELOAD:
+		say(c);
+		reload(c);
+		return;
 	case COMMAND_REOPEN:
 	case COMMAND_DRAIN:
 	case COMMAND_STOP:
@@ -407,6 +419,12 @@ ctl_start(struct ctl *o, struct event_base *base, const struct ctl_ops *ops,
 	if (o->readable == NULL || o->resume == NULL ||
 	    event_add(o->readable, NULL) == -1)
 		fatal("cannot wait for the operator");
+}
+
+void
+ctl_use(struct ctl *o, const struct config *config)
+{
+	o->source.config = config;
 }
 
 void

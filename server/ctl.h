@@ -19,8 +19,11 @@ struct event_base;
 struct ctl;
 
 struct ctl_ops {
-	/* RELOAD, REOPEN, DRAIN or STOP; said after the answer has gone out. */
+	/* REOPEN, DRAIN or STOP; said after the answer has gone out. */
 	void (*act)(void *arg, enum command_kind);
+
+	/* Now; false with `why`, and all is as it was. */
+	bool (*reload)(void *arg, char why[COMMAND_WHY_MAX]);
 
 	/* False if there is no tunnel of this name. */
 	bool (*close)(void *arg, const char *name);
@@ -33,6 +36,9 @@ struct ctl *ctl_new(const struct config *);
 /* Begins to answer; the source is copied, its `arg` goes to ops too. */
 void ctl_start(struct ctl *, struct event_base *, const struct ctl_ops *,
     const struct report_source *);
+
+/* Other settings to show from here on, borrowed as those before. */
+void ctl_use(struct ctl *, const struct config *);
 
 /* In a child just forked: closes all and frees, removes nothing. NULL is
  * fine. */

@@ -53,7 +53,13 @@ door_open(struct session *s, const struct channel_claimed *claimed,
 		return false;
 	d->session = s;
 	d->came_by = (uint16_t)listener;
-	d->listener = listener_set_new(s->worker->base, fd, 1, &ops, d);
+	d->listener = listener_set_new(s->worker->base, &ops, d);
+	if (!listener_set_add(d->listener, 0, *fd)) {
+		*fd = -1;
+		listener_set_free(d->listener);
+		free(d);
+		return false;
+	}
 	*fd = -1;
 	s->door = d;
 	s->worker->doors++;

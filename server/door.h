@@ -16,8 +16,8 @@
 struct session;
 
 /* Begins to accept for a session on the descriptor that came with it; takes
- * *fd. `listener` is the one that its client came by. False, and nothing is
- * taken, if there is no descriptor or no memory. */
+ * *fd. `listener` is the one that its client came by. False if there is no
+ * descriptor or no memory. */
 bool door_open(struct session *, const struct channel_claimed *,
     unsigned listener, int *fd);
 

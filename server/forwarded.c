@@ -24,7 +24,7 @@ forwarded_trusted(const struct config *config, const struct conn *conn)
 {
 	const struct cidr_list *trusted = &config->trusted_proxies.list;
 
-	if (config->listen[conn->listener].proxy_protocol ||
+	if (config_listener(config, conn->listener)->proxy_protocol ||
 	    !cidr_list_has(trusted, &conn->peer))
 		return NULL;
 	return trusted;

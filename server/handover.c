@@ -70,6 +70,22 @@ attempt(struct worker *w, uint32_t slot, struct inbox_msg *msg)
 	}
 }
 
+static void received(struct worker *, struct inbox_msg *);
+
+/* True if a connection that waits must not go to that worker any more: its
+ * session has moved, or the worker takes nobody new. */
+static bool
+is_astray(const struct worker *w, uint32_t slot, const struct inbox_msg *msg)
+{
+	struct registry_session session;
+
+	if (msg->session.generation == 0)
+		return counter_get(
+			   &counters_worker(w->counters, slot)->ready) == 0;
+	return !registry_session(w->registry, msg->session, &session) ||
+	       session.worker != slot;
+}
+
 /* Sends what waits for one slot, as far as its inbox takes it. */
 static void
 retry_slot(struct handover *h, uint32_t slot, uint64_t limit)
@@ -81,6 +97,8 @@ retry_slot(struct handover *h, uint32_t slot, uint64_t limit)
 	while ((p = TAILQ_FIRST(list)) != NULL) {
 		if (clock_ms() - p->msg.conn.ready_ms > limit)
 			fail(w, &p->msg, "the server is overloaded");
+		else if (is_astray(w, slot, &p->msg))
+			received(w, &p->msg);
 		else if (!attempt(w, slot, &p->msg))
 			return;
 		TAILQ_REMOVE(list, p, link);
@@ -117,13 +135,13 @@ received_opaque(struct worker *w, struct inbox_msg *msg)
 		fail(w, msg, "the tunnel is gone");
 }
 
-/* A connection from another worker. Its session may have ended since. */
+/* A connection from another worker, or one that could not go to it. Its session
+ * may have ended since. */
 static void
 received(struct worker *w, struct inbox_msg *msg)
 {
 	struct session *s = session_find(w->sessions, msg->session);
 
-	counter_add(&w->count->handed_in, 1);
 	if (msg->conn.hops > HANDOVER_HOPS_MAX)
 		fail(w, msg, "the tunnel moved too often");
 	else if (msg->kind == INBOX_VISITOR && s != NULL)
@@ -153,6 +171,7 @@ receive_cb(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < HANDOVER_BURST; i++) {
 		switch (inbox_recv(w->inbox, w->slot, &msg)) {
 		case FDPASS_OK:
+			counter_add(&w->count->handed_in, 1);
 			received(w, &msg);
 			break;
 		case FDPASS_LOST:

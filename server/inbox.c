@@ -132,7 +132,7 @@ is_sound(const struct inbox_msg *msg)
 	sa_family_t family = msg->conn.peer.sa.sa_family;
 
 	return msg->kind >= INBOX_VISITOR && msg->kind <= INBOX_PROXY &&
-	       msg->conn.listener < CONFIG_LISTEN_MAX &&
+	       msg->conn.listener < CONFIG_SLOTS_MAX &&
 	       msg->conn.hops <= INBOX_HOPS_MAX &&
 	       msg->conn.language <= CONN_OPAQUE &&
 	       msg->conn.accepted_ms <= msg->conn.ready_ms &&

@@ -245,7 +245,7 @@ static struct public_way
 way_of(const struct worker *w, const struct conn *visitor)
 {
 	return public_used(
-	    w->public, visitor->listener, visitor->stream.tls != NULL);
+	    w->config, visitor->listener, visitor->stream.tls != NULL);
 }
 
 /* What the visitor speaks, as far as that is known. */
@@ -315,7 +315,7 @@ watch_requests(struct join *j)
 
 	j->inspector = (struct visitor){
 		.name = j->name,
-		.domain = w->config->domain,
+		.domain = w->domain,
 		.scheme = way.scheme,
 		.port = way.port,
 		.forwarded = w->config->forwarded,

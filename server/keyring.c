@@ -14,20 +14,16 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
-#include "common/clock.h"
 #include "common/log.h"
 #include "server/certs.h"
 #include "server/config.h"
 #include "server/pairs.h"
 
-#define KEYRING_RELOAD_MS 100 /* those who ask in a row are answered once */
-
 struct keyring {
-	const struct config *config;
 	int dir_fd; /* where relative paths start, also as a daemon */
 	int fd;	    /* -1: no certificates */
-	struct event *reload;
 	struct event *rotate;
+	unsigned rotation_s;
 	keyring_changed_fn *changed;
 	void *arg;
 };
@@ -58,10 +54,9 @@ replace(struct keyring *k, const struct certs *c, char why[TLS_WHY_MAX])
 
 /* True if connections can be made from it. */
 static bool
-check(const struct keyring *k, const struct certs *c, char why[TLS_WHY_MAX])
+check(const struct certs *c, const struct config *config, char why[TLS_WHY_MAX])
 {
-	struct tls_context *tls =
-	    certs_context(c, k->config->domain, false, why);
+	struct tls_context *tls = certs_context(c, config->domain, false, why);
 
 	tls_context_free(tls);
 	return tls != NULL;
@@ -87,18 +82,44 @@ find_tickets(
 	return true;
 }
 
-/* Reads the files; the old ones stay if the new ones are not good. */
 static bool
-read_files(struct keyring *k, char why[TLS_WHY_MAX])
+read_files(
+    struct keyring *k, const struct config *config, char why[TLS_WHY_MAX])
 {
 	struct certs fresh = { 0 };
 	bool is_good = find_tickets(k, &fresh, why) &&
-		       pairs_read(&fresh, k->config, k->dir_fd, why) &&
-		       check(k, &fresh, why) && replace(k, &fresh, why);
+		       pairs_read(&fresh, config, k->dir_fd, why) &&
+		       check(&fresh, config, why) && replace(k, &fresh, why);
 
 	pairs_free(&fresh);
 	OPENSSL_cleanse(&fresh, sizeof(fresh));
 	return is_good;
+}
+
+/* Changes the time between two ticket keys, if that is another one. */
+static void
+set_rotation(struct keyring *k, unsigned rotation_s)
+{
+	struct timeval tv = { .tv_sec = rotation_s };
+
+	if (k->rotate != NULL && k->rotation_s != rotation_s)
+		event_add(k->rotate, &tv);
+	k->rotation_s = rotation_s;
+}
+
+bool
+keyring_read(
+    struct keyring *k, const struct config *config, char why[TLS_WHY_MAX])
+{
+	if (config->certificates.n > 0) {
+		if (!read_files(k, config, why))
+			return false;
+	} else if (k->fd != -1) {
+		close(k->fd);
+		k->fd = -1;
+	}
+	set_rotation(k, config->ticket_rotation);
+	return true;
 }
 
 /* Another ticket key in front, and the oldest goes once there are enough. */
@@ -128,12 +149,11 @@ keyring_new(const struct config *config, char why[TLS_WHY_MAX])
 {
 	struct keyring *k = log_must_alloc(1, sizeof(*k));
 
-	k->config = config;
 	k->fd = -1;
 	k->dir_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (k->dir_fd == -1)
 		k->dir_fd = AT_FDCWD;
-	if (config->certificates.n == 0 || read_files(k, why))
+	if (keyring_read(k, config, why))
 		return k;
 	keyring_free(k);
 	return NULL;
@@ -148,8 +168,6 @@ keyring_free(struct keyring *k)
 		close(k->fd);
 	if (k->dir_fd >= 0)
 		close(k->dir_fd);
-	if (k->reload != NULL)
-		event_free(k->reload);
 	if (k->rotate != NULL)
 		event_free(k->rotate);
 	free(k);
@@ -162,22 +180,6 @@ keyring_fd(const struct keyring *k)
 }
 
 static void
-reload_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct keyring *k = arg;
-	char why[TLS_WHY_MAX];
-
-	(void)fd;
-	(void)what;
-	if (!read_files(k, why)) {
-		log_error("certificates stay as they were: %s", why);
-		return;
-	}
-	log_info("certificates read again");
-	k->changed(k->arg);
-}
-
-static void
 rotate_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct keyring *k = arg;
@@ -185,6 +187,8 @@ rotate_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (k->fd == -1)
+		return;
 	if (!rotate(k, why)) {
 		log_error("the ticket key stays as it was: %s", why);
 		return;
@@ -197,26 +201,11 @@ void
 keyring_start(struct keyring *k, struct event_base *base,
     keyring_changed_fn *changed, void *arg)
 {
-	struct timeval tv = { .tv_sec = k->config->ticket_rotation };
+	struct timeval tv = { .tv_sec = k->rotation_s };
 
 	k->changed = changed;
 	k->arg = arg;
-	if (k->fd == -1)
-		return;
-	k->reload = evtimer_new(base, reload_cb, k);
 	k->rotate = event_new(base, -1, EV_PERSIST, rotate_cb, k);
-	if (k->reload == NULL || k->rotate == NULL ||
-	    event_add(k->rotate, &tv) == -1)
+	if (k->rotate == NULL || event_add(k->rotate, &tv) == -1)
 		fatal("out of memory");
-}
-
-void
-keyring_reload(struct keyring *k)
-{
-	struct timeval tv = clock_span(KEYRING_RELOAD_MS);
-
-	if (k->reload == NULL)
-		log_info("asked to read certificates again: there are none");
-	else if (!evtimer_pending(k->reload, NULL))
-		evtimer_add(k->reload, &tv);
 }

@@ -19,8 +19,8 @@ struct keyring;
 
 typedef void keyring_changed_fn(void *arg);
 
-/* Reads and checks; the configuration is borrowed. NULL with `why`, which names
- * the file. Without certificates in the settings it is empty. */
+/* Reads and checks. NULL with `why`, which names the file. Without certificates
+ * in the settings it is empty. */
 struct keyring *keyring_new(const struct config *, char why[TLS_WHY_MAX]);
 
 /* Wipes; NULL is fine. */
@@ -30,12 +30,13 @@ void keyring_free(struct keyring *);
 int keyring_fd(const struct keyring *);
 
 /* Begins to change ticket keys in their time. `changed` is called whenever
- * there is another memfd. Fatal without memory. */
+ * that has made another memfd. Fatal without memory. */
 void keyring_start(
     struct keyring *, struct event_base *, keyring_changed_fn *, void *arg);
 
-/* Has the files read again in a moment, once for all who ask until then. If
- * they are not good the old ones stay, and the log says why. */
-void keyring_reload(struct keyring *);
+/* Reads the files of these settings, be they the same ones or others. False
+ * with `why` if they are not good, and all stays as it was. */
+bool keyring_read(
+    struct keyring *, const struct config *, char why[TLS_WHY_MAX]);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -17,6 +18,7 @@
 #define LISTENER_PAUSE_MS 200  /* after EMFILE and its like */
 
 struct listener {
+	LIST_ENTRY(listener) link;
 	struct listener_set *set;
 	struct event *ev;
 	int fd;
@@ -26,8 +28,8 @@ struct listener {
 };
 
 struct listener_set {
-	struct listener *each;
-	size_t n;
+	struct event_base *base;
+	LIST_HEAD(, listener) each;
 	struct event *resume;
 	uint64_t said_ms; /* when a pause was last logged */
 	const struct listener_ops *ops;
@@ -38,11 +40,12 @@ static void
 resume_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct listener_set *set = arg;
+	struct listener *l;
 
 	(void)fd;
 	(void)what;
-	for (size_t i = 0; i < set->n; i++)
-		event_add(set->each[i].ev, NULL);
+	LIST_FOREACH(l, &set->each, link)
+		event_add(l->ev, NULL);
 }
 
 /* Stops accepting for a moment and says why, once a second at most. */
@@ -51,9 +54,10 @@ pause_all(struct listener_set *set, int error)
 {
 	struct timeval tv = clock_span(LISTENER_PAUSE_MS);
 	uint64_t now = clock_ms();
+	struct listener *l;
 
-	for (size_t i = 0; i < set->n; i++)
-		event_del(set->each[i].ev);
+	LIST_FOREACH(l, &set->each, link)
+		event_del(l->ev);
 	evtimer_add(set->resume, &tv);
 	if (now - set->said_ms < 1000)
 		return;
@@ -113,36 +117,72 @@ accept_cb(evutil_socket_t fd, short what, void *arg)
 void
 listener_set_last_call(struct listener_set *set)
 {
-	for (size_t i = 0; i < set->n; i++)
-		(void)accept_some(&set->each[i], LISTENER_LAST);
+	struct listener *l;
+
+	LIST_FOREACH(l, &set->each, link)
+		(void)accept_some(l, LISTENER_LAST);
 }
 
 struct listener_set *
-listener_set_new(struct event_base *base, const int *fds, size_t n,
-    const struct listener_ops *ops, void *arg)
+listener_set_new(
+    struct event_base *base, const struct listener_ops *ops, void *arg)
 {
 	struct listener_set *set = log_must_alloc(1, sizeof(*set));
 
-	set->each = log_must_alloc(n, sizeof(*set->each));
-	set->n = n;
+	set->base = base;
+	LIST_INIT(&set->each);
 	set->ops = ops;
 	set->arg = arg;
 	set->resume = evtimer_new(base, resume_cb, set);
-	for (size_t i = 0; i < n; i++) {
-		struct listener *l = &set->each[i];
-
-		l->set = set;
-		l->fd = fds[i];
-		l->index = (uint16_t)i;
-		l->burst = 1;
-		l->ev =
-		    event_new(base, l->fd, EV_READ | EV_PERSIST, accept_cb, l);
-		if (l->ev == NULL || event_add(l->ev, NULL) == -1)
-			fatal("cannot wait on a listener");
-	}
 	if (set->resume == NULL)
 		fatal("out of memory");
 	return set;
+}
+
+static void
+listener_free(struct listener *l)
+{
+	LIST_REMOVE(l, link);
+	if (l->ev != NULL)
+		event_free(l->ev);
+	close(l->fd);
+	free(l);
+}
+
+bool
+listener_set_add(struct listener_set *set, uint16_t index, int fd)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	if (l == NULL) {
+		close(fd);
+		return false;
+	}
+	l->set = set;
+	l->fd = fd;
+	l->index = index;
+	l->burst = 1;
+	LIST_INSERT_HEAD(&set->each, l, link);
+	l->ev =
+	    event_new(set->base, fd, EV_READ | EV_PERSIST, accept_cb, l);
+	if (l->ev != NULL && event_add(l->ev, NULL) == 0)
+		return true;
+	listener_free(l);
+	return false;
+}
+
+void
+listener_set_remove(struct listener_set *set, uint16_t index)
+{
+	struct listener *l;
+
+	LIST_FOREACH(l, &set->each, link)
+		if (l->index == index)
+			break;
+	if (l == NULL)
+		return;
+	(void)accept_some(l, LISTENER_LAST);
+	listener_free(l);
 }
 
 void
@@ -150,11 +190,8 @@ listener_set_free(struct listener_set *set)
 {
 	if (set == NULL)
 		return;
-	for (size_t i = 0; i < set->n; i++) {
-		event_free(set->each[i].ev);
-		close(set->each[i].fd);
-	}
+	while (!LIST_EMPTY(&set->each))
+		listener_free(LIST_FIRST(&set->each));
 	event_free(set->resume);
-	free(set->each);
 	free(set);
 }

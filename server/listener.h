@@ -8,7 +8,7 @@
 #define LT_SERVER_LISTENER_H
 
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdint.h>
 
 #include "server/conn.h"
 
@@ -20,10 +20,17 @@ struct listener_ops {
 	bool (*has_room)(void *arg); /* false: pause as when out of them */
 };
 
-/* Takes over the descriptors; conn.listener is the index in `fds`. Fatal
- * without memory. */
-struct listener_set *listener_set_new(struct event_base *, const int *fds,
-    size_t n, const struct listener_ops *, void *arg);
+/* Empty. Fatal without memory. */
+struct listener_set *listener_set_new(
+    struct event_base *, const struct listener_ops *, void *arg);
+
+/* One more; takes over `fd`, and `index` becomes conn.listener. False, and it
+ * is closed, if there is no memory. */
+bool listener_set_add(struct listener_set *, uint16_t index, int fd);
+
+/* Accepts whoever waits in the backlog of one, and closes it; nothing happens
+ * if there is none. */
+void listener_set_remove(struct listener_set *, uint16_t index);
 
 /* Accepts whoever waits in the backlogs, since closing a listener resets
  * them; bounded. */

@@ -10,8 +10,6 @@
 #include "server/config.h"
 #include "server/config_text.h"
 
-#define WHY_MAX 1200
-
 /* What a setting says. */
 struct place {
 	enum log_target target;
@@ -44,24 +42,34 @@ turn(enum log_stream which, const struct place *p, int fd)
 	log_redirect(which, p->target, fd, is_syslog ? p->path : NULL);
 }
 
+/* Opens what a place needs, *fd; -1 if it needs nothing. False with `why`. */
+static bool
+open_place(const struct place *p, int *fd, char why[LOGS_WHY_MAX])
+{
+	*fd = -1;
+	if (p->target == LOG_TO_STDERR)
+		*fd = log_sink_open_stderr();
+	else if (p->target == LOG_TO_SYSLOG)
+		*fd = log_sink_open_syslog(p->path);
+	else if (p->target == LOG_TO_FILE)
+		*fd = log_sink_open_file(p->path);
+	if (*fd != -1 || p->path == NULL)
+		return true;
+	snprintf(why, LOGS_WHY_MAX, "cannot open %s: %s", p->path,
+	    strerror(errno));
+	return false;
+}
+
 /* -1 with `why`; a place that has no descriptor is all right as it is. */
 static int
-open_one(const struct config *c, enum log_stream which, char why[WHY_MAX])
+open_one(
+    const struct config *c, enum log_stream which, char why[LOGS_WHY_MAX])
 {
 	struct place p = place_of(c, which);
-	int fd = -1;
+	int fd;
 
-	if (p.target == LOG_TO_STDERR)
-		fd = log_sink_open_stderr();
-	else if (p.target == LOG_TO_SYSLOG)
-		fd = log_sink_open_syslog(p.path);
-	else if (p.target == LOG_TO_FILE)
-		fd = log_sink_open_file(p.path);
-	if (fd == -1 && p.path != NULL) {
-		snprintf(why, WHY_MAX, "cannot open %s: %s", p.path,
-		    strerror(errno));
+	if (!open_place(&p, &fd, why))
 		return -1;
-	}
 	turn(which, &p, fd);
 	return 0;
 }
@@ -69,7 +77,7 @@ open_one(const struct config *c, enum log_stream which, char why[WHY_MAX])
 void
 logs_open(const struct config *c)
 {
-	char why[WHY_MAX];
+	char why[LOGS_WHY_MAX];
 
 	/* The access log first: if it fails that is said where all else was
 	 * said until now. */
@@ -81,7 +89,7 @@ logs_open(const struct config *c)
 void
 logs_reopen(const struct config *c)
 {
-	char why[WHY_MAX];
+	char why[LOGS_WHY_MAX];
 	bool is_good = true;
 
 	for (int i = 0; i < LOG_STREAMS; i++) {
@@ -94,11 +102,34 @@ logs_reopen(const struct config *c)
 		log_info("logs opened again");
 }
 
+bool
+logs_check(const struct config *c, char why[LOGS_WHY_MAX])
+{
+	for (int i = 0; i < LOG_STREAMS; i++) {
+		struct place p = place_of(c, (enum log_stream)i);
+		int fd;
+
+		if (!open_place(&p, &fd, why))
+			return false;
+		if (fd != -1)
+			close(fd);
+	}
+	return true;
+}
+
+bool
+logs_are_same(const struct config *a, const struct config *b)
+{
+	return strcmp(a->log, b->log) == 0 &&
+	       strcmp(a->access_log, b->access_log) == 0;
+}
+
 void
 logs_take(const struct config *c, enum log_stream which, int fd)
 {
 	struct place p = place_of(c, which);
 
-	if (fd != -1)
+	/* If a descriptor did not arrive, it stays as it was. */
+	if (fd != -1 || p.path == NULL)
 		turn(which, &p, fd);
 }

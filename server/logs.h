@@ -8,19 +8,29 @@
 #ifndef LT_SERVER_LOGS_H
 #define LT_SERVER_LOGS_H
 
+#include <stdbool.h>
+
 #include "common/log.h"
+
+#define LOGS_WHY_MAX 1200
 
 struct config;
 
-/* Opens both, and turns the log there. The configuration must outlive the
- * process. fatal() if a file cannot be opened. */
+/* Opens both, and turns the log there. fatal() if a file cannot be opened. */
 void logs_open(const struct config *);
 
 /* The same again. One that cannot be opened stays as it was, and the log says
  * so. */
 void logs_reopen(const struct config *);
 
-/* A worker, about a stream that the master has opened: takes over `fd`. */
+/* False with `why` if they could not be opened just now. */
+bool logs_check(const struct config *, char why[LOGS_WHY_MAX]);
+
+/* True if two settings name the same ones. */
+bool logs_are_same(const struct config *, const struct config *);
+
+/* A worker, about a stream that the master has opened: takes over `fd`, which is
+ * -1 for what needs none. */
 void logs_take(const struct config *, enum log_stream, int fd);
 
 #endif

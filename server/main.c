@@ -2,9 +2,12 @@
  *
  * ltserver: the command line.
  */
+#define _GNU_SOURCE
+
 #include <assert.h>
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,28 +119,46 @@ usage(const char *fmt, ...)
 	exit(MAIN_USAGE);
 }
 
-static void
-set(struct config *config, const char *key, const char *value)
+/* The command line, as it was given. */
+struct args {
+	int argc;
+	char **argv;
+	char *file;	/* to be read, absolute */
+	bool must_exist;
+	bool test;
+};
+
+static bool
+set(struct config *config, const char *key, const char *value, FILE *faults)
 {
 	char why[256];
 
 	assert(key != NULL);
-	if (config_set(config, key, value, why, sizeof(why)) == -1)
-		usage("%s", why);
+	if (config_set(config, key, value, why, sizeof(why)) == 0)
+		return true;
+	fprintf(faults, "%s\n", why);
+	return false;
 }
 
 /* -o KEY=VALUE */
-static void
-set_pair(struct config *config, char *pair)
+static bool
+set_pair(struct config *config, const char *pair, FILE *faults)
 {
-	char *value;
+	char *key, *value;
+	bool is_good;
 
 	assert(pair != NULL);
-	value = strchr(pair, '=');
-	if (value == NULL)
-		usage("-o wants KEY=VALUE");
+	key = log_must_strdup(pair);
+	value = strchr(key, '=');
+	if (value == NULL) {
+		fprintf(faults, "-o wants KEY=VALUE\n");
+		free(key);
+		return false;
+	}
 	*value++ = '\0';
-	set(config, pair, value);
+	is_good = set(config, key, value, faults);
+	free(key);
+	return is_good;
 }
 
 static const char *
@@ -149,41 +170,54 @@ key_of(int letter)
 	return NULL;
 }
 
-/* One option; true if it asks to check only. The file was read before, since
- * the command line goes over it. */
+/* One option; false if it is wrong. The file was read before, since the command
+ * line goes over it. */
 static bool
-take_option(struct config *config, int letter, char *value)
+take_option(struct config *config, int letter, char *value, FILE *faults)
 {
 	switch (letter) {
 	case 'o':
-		set_pair(config, value);
-		break;
+		return set_pair(config, value, faults);
 	case 'f':
 		config->foreground = true;
-		break;
-	case 't':
 		return true;
 	case 'v':
-		set(config, "log-level", "debug");
-		break;
+		return set(config, "log-level", "debug", faults);
 	case 'c':
-		break;
+	case 't':
+		return true;
 	default:
-		set(config, key_of(letter), value);
+		return set(config, key_of(letter), value, faults);
 	}
-	return false;
+}
+
+/* A path that stays the same when the daemon has left its directory. */
+static char *
+absolute(const char *path)
+{
+	char dir[PATH_MAX], *whole;
+
+	if (path[0] == '/' || getcwd(dir, sizeof(dir)) == NULL)
+		return log_must_strdup(path);
+	if (asprintf(&whole, "%s/%s", dir, path) == -1)
+		fatal("out of memory");
+	return whole;
 }
 
 /* First round over the command line: what comes before all settings. */
-static const char *
-find_file(
-    int argc, char **argv, const char *letters, const struct option *longs)
+static void
+look_over(struct args *args)
 {
+	char letters[2 * OPTIONS_N + 2];
+	struct option longs[OPTIONS_N + 1] = { { 0 } };
 	const char *file = NULL;
+	char **argv = args->argv;
 	int letter;
 
+	make_getopt(letters, longs);
 	opterr = 0;
-	while ((letter = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+	while ((letter = getopt_long(
+		    args->argc, argv, letters, longs, NULL)) != -1) {
 		switch (letter) {
 		case 'h':
 			print_help();
@@ -202,36 +236,71 @@ find_file(
 		case 'c':
 			file = optarg;
 			break;
+		case 't':
+			args->test = true;
+			break;
 		}
 	}
-	if (optind < argc)
+	if (optind < args->argc)
 		usage("%s: no arguments are expected, only options",
 		    argv[optind]);
-	return file;
+	args->must_exist = file != NULL;
+	args->file = absolute(file != NULL ? file : MAIN_CONFIG);
 }
 
-/* The file, then the command line over it; true if only to be checked. The
- * file that was read, or was looked for, goes to *path. */
-static bool
-configure(struct config *config, int argc, char **argv, const char **path)
+/* The file, then the command line over it; each time that they are wanted. */
+static struct config *
+configure(void *arg, FILE *faults)
 {
 	char letters[2 * OPTIONS_N + 2], why[256];
 	struct option longs[OPTIONS_N + 1] = { { 0 } };
-	const char *file;
-	bool test = false;
-	int letter;
+	struct config *config = config_new();
+	const struct args *args = arg;
+	int letter, result;
 
 	make_getopt(letters, longs);
-	file = find_file(argc, argv, letters, longs);
-	*path = file == NULL ? MAIN_CONFIG : file;
-	if (config_file_read(config, *path, file != NULL) == -1)
-		exit(MAIN_USAGE);
+	result =
+	    config_file_read(config, args->file, args->must_exist, faults);
 	optind = 0;
-	while ((letter = getopt_long(argc, argv, letters, longs, NULL)) != -1)
-		test |= take_option(config, letter, optarg);
-	if (config_finish(config, why, sizeof(why)) == -1)
-		usage("%s", why);
-	return test;
+	while (result == 0 && (letter = getopt_long(args->argc, args->argv,
+				   letters, longs, NULL)) != -1)
+		if (!take_option(config, letter, optarg, faults))
+			result = -1;
+	if (result == 0 && config_finish(config, why, sizeof(why)) == -1) {
+		fprintf(faults, "%s\n", why);
+		result = -1;
+	}
+	if (result == 0) {
+		sandbox_preset(config);
+		return config;
+	}
+	config_free(config);
+	return NULL;
+}
+
+/* The same at the start: what is wrong goes to the terminal. */
+static struct config *
+configure_first(struct args *args)
+{
+	char *text = NULL, *rest, *line;
+	size_t len;
+	FILE *faults = open_memstream(&text, &len);
+	struct config *config;
+
+	if (faults == NULL)
+		fatal("out of memory");
+	config = configure(args, faults);
+	fclose(faults);
+	rest = text;
+	while (config == NULL && (line = strsep(&rest, "\n")) != NULL)
+		if (line[0] != '\0')
+			fprintf(stderr, "%s%s\n",
+			    strncmp(line, args->file, strlen(args->file)) == 0
+				? ""
+				: "ltserver: ",
+			    line);
+	free(text);
+	return config;
 }
 
 /* The rest of -t: certificates are looked at, nothing is kept. Returns the exit
@@ -266,7 +335,7 @@ event_log(int severity, const char *text)
 
 /* The life of the server; returns the exit code. */
 static int
-serve(struct config *config)
+serve(struct config *config, struct args *args)
 {
 	struct service *service;
 	struct master *master;
@@ -275,9 +344,8 @@ serve(struct config *config)
 	/* What is wrong with pid file or listeners is said on the terminal. */
 	log_open("ltserver", config->log_level);
 	event_set_log_callback(event_log);
-	sandbox_preset(config);
 	service = service_new(config);
-	master = master_new(config, service);
+	master = master_new(config, service, configure, args);
 	logs_open(config);
 	service_detach(service, config);
 	code = master_run(master);
@@ -289,18 +357,22 @@ int
 main(int argc, char **argv)
 {
 	struct config *config;
-	const char *file;
+	struct args args = { .argc = argc };
 	int code;
 
 	if (stdfds_open() == -1)
 		return EXIT_FAILURE;
-	argv = title_init(argc, argv);
+	args.argv = title_init(argc, argv);
 	umask(MAIN_UMASK);
-	config = config_new();
-	if (configure(config, argc, argv, &file))
-		code = check(config, file);
-	else
-		code = serve(config);
-	config_free(config);
+	look_over(&args);
+	config = configure_first(&args);
+	if (config == NULL)
+		return MAIN_USAGE;
+	if (args.test) {
+		code = check(config, args.file);
+		config_free(config);
+	} else
+		code = serve(config, &args);
+	free(args.file);
 	return code;
 }

@@ -17,20 +17,23 @@
 #include "server/channel.h"
 #include "server/claim.h"
 #include "server/config.h"
+#include "server/config_pack.h"
 #include "server/counters.h"
 #include "server/ctl.h"
 #include "server/inbox.h"
 #include "server/keyring.h"
 #include "server/logs.h"
 #include "server/places.h"
-#include "server/public.h"
 #include "server/registry.h"
+#include "server/reload.h"
 #include "server/sandbox.h"
 #include "server/service.h"
 #include "server/title.h"
 #include "server/worker.h"
 
-#define MASTER_GENERATIONS 3 /* of workers that there can be at once */
+#define MASTER_GENERATIONS 3   /* of workers that there can be at once */
+#define MASTER_RELOAD_MS   100 /* after HUP */
+#define MASTER_WHY_MAX	   256
 
 _Static_assert(WORKER_CANNOT_START == PLACES_CANNOT_START, "the exit code");
 _Static_assert(REGISTRY_NO_WORKER == UINT32_MAX, "what places_pick() says");
@@ -38,15 +41,17 @@ _Static_assert(REGISTRY_NO_WORKER == UINT32_MAX, "what places_pick() says");
 enum { SIG_TERM, SIG_INT, SIG_QUIT, SIG_CHLD, SIG_HUP, SIG_USR1, SIG_N };
 
 struct master {
-	const struct config *config;
+	struct config *config; /* owned */
+	reload_read_fn *read;  /* reads the settings again */
+	void *read_arg;
 	struct service *service;
 	struct ctl *ctl;	/* NULL: no socket for it */
 	struct sandbox sandbox; /* for the workers */
 	struct event_base *base;
 	struct event *signals[SIG_N];
 	struct event *drain_limit;
+	struct event *reload; /* in a moment */
 	struct bound *bound;
-	struct public *public;
 	struct keyring *keyring;
 	struct registry *registry;
 	struct counters *counters;
@@ -144,6 +149,7 @@ forget(struct master *m)
 	for (int i = 0; i < SIG_N; i++)
 		event_free(m->signals[i]);
 	event_free(m->drain_limit);
+	event_free(m->reload);
 	keyring_free(m->keyring);
 	places_free(m->places);
 	claim_book_free(m->claims);
@@ -163,14 +169,12 @@ be_worker(void *arg, uint32_t slot, int channel_fd)
 		.registry = m->registry,
 		.counters = m->counters,
 		.inbox = m->inbox,
-		.public = m->public,
-		.metrics_fd = bound_metrics(m->bound),
+		.bound = m->bound,
 		.slot = slot,
 		.channel_fd = channel_fd,
 		.sandbox = &m->sandbox,
 	};
 
-	start.listen_fds = bound_listeners(m->bound, &start.listen_n);
 	service_forget(m->service);
 	forget(m);
 	exit(worker_run(&start));
@@ -229,14 +233,22 @@ worker_message(void *arg, uint32_t slot, const struct channel_msg *msg, int fd)
 
 /* Its sessions are lost. */
 static void
-worker_gone(void *arg, uint32_t slot)
+worker_gone(void *arg, uint32_t slot, bool has_left)
 {
 	struct master *m = arg;
 
 	counters_worker_gone(m->counters, slot);
 	claim_worker_gone(m->claims, slot);
-	if (!m->stopping)
+	if (!m->stopping && !has_left)
 		counter_add(&counters_master(m->counters)->restarts, 1);
+}
+
+static void
+worker_leaves(void *arg, uint32_t slot)
+{
+	struct master *m = arg;
+
+	claim_worker_leaves(m->claims, slot);
 }
 
 static void
@@ -289,16 +301,6 @@ stop_cb(evutil_socket_t fd, short what, void *arg)
 	stop_now(m);
 }
 
-static void
-hup_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct master *m = arg;
-
-	(void)fd;
-	(void)what;
-	keyring_reload(m->keyring);
-}
-
 /* Opens the logs anew and hands them to the workers. */
 static void
 reopen_logs(struct master *m)
@@ -307,9 +309,10 @@ reopen_logs(struct master *m)
 
 	logs_reopen(m->config);
 	for (int which = 0; which < LOG_STREAMS; which++) {
+		int fd = log_fd(which);
+
 		msg.id = (uint32_t)which;
-		if (log_fd(which) > STDERR_FILENO)
-			places_send_all(m->places, &msg, log_fd(which));
+		places_send_all(m->places, &msg, fd > STDERR_FILENO ? fd : -1);
 	}
 }
 
@@ -321,6 +324,115 @@ usr1_cb(evutil_socket_t fd, short what, void *arg)
 	reopen_logs(arg);
 }
 
+/* --- other settings --------------------------------------------------------
+ */
+
+static void
+listener_changed(void *arg, uint16_t slot, int fd)
+{
+	struct channel_msg msg = { .type = CHANNEL_LISTENER, .id = slot };
+	struct master *m = arg;
+
+	places_send_all(m->places, &msg, fd);
+}
+
+/* Puts settings in force that nothing can be wrong with any more. Workers get
+ * them first, and then what they speak of. */
+static void
+apply(struct master *m, struct config *fresh, int fd)
+{
+	static const struct channel_msg msg = { .type = CHANNEL_CONFIG };
+	struct config *old = m->config;
+
+	m->config = fresh;
+	log_set_level(fresh->log_level);
+	claim_use(m->claims, fresh);
+	if (m->ctl != NULL)
+		ctl_use(m->ctl, fresh);
+	places_send_all(m->places, &msg, fd);
+	bound_commit(m->bound, listener_changed, m);
+	certs_changed(m);
+	if (!logs_are_same(old, fresh))
+		reopen_logs(m);
+	places_want(m->places, fresh->workers);
+	config_free(old);
+}
+
+/* What can fail comes first, and leaves nothing behind if it does. */
+static bool
+prepare(struct master *m, struct config *fresh, int *fd, char *why, size_t size)
+{
+	char wrong[LOGS_WHY_MAX];
+
+	if (!logs_check(fresh, wrong) ||
+	    !bound_prepare(m->bound, fresh, wrong)) {
+		snprintf(why, size, "%.*s", (int)size - 1, wrong);
+		return false;
+	}
+	if ((*fd = config_seal(fresh)) == -1)
+		snprintf(why, size, "cannot put them by: %s", strerror(errno));
+	else if (keyring_read(m->keyring, fresh, wrong))
+		return true;
+	else
+		snprintf(why, size, "%.*s", (int)size - 1, wrong);
+	if (*fd != -1)
+		close(*fd);
+	bound_cancel(m->bound);
+	return false;
+}
+
+/* False with `why`, and all is as it was. */
+static bool
+reload(struct master *m, char *why, size_t size)
+{
+	struct config *fresh;
+	int fd;
+
+	event_del(m->reload);
+	if (m->stopping) {
+		snprintf(why, size, "the server is about to end");
+		return false;
+	}
+	fresh = reload_read(m->read, m->read_arg, m->config, why, size);
+	if (fresh == NULL)
+		return false;
+	if (!prepare(m, fresh, &fd, why, size)) {
+		log_error("settings stay as they were: %s", why);
+		config_free(fresh);
+		return false;
+	}
+	apply(m, fresh, fd);
+	close(fd);
+	log_info("settings read again");
+	return true;
+}
+
+static void
+reload_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *m = arg;
+	char why[MASTER_WHY_MAX];
+
+	(void)fd;
+	(void)what;
+	service_reloading();
+	(void)reload(m, why, sizeof(why));
+	service_reloaded();
+}
+
+/* Those who ask in a row are answered once. */
+static void
+hup_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval tv = clock_span(MASTER_RELOAD_MS);
+	struct master *m = arg;
+
+	(void)fd;
+	(void)what;
+	if (!m->stopping && !evtimer_pending(m->reload, NULL))
+		evtimer_add(m->reload, &tv);
+}
+
 /* --- the operator ----------------------------------------------------------
  */
 
@@ -330,14 +442,18 @@ act(void *arg, enum command_kind kind)
 {
 	struct master *m = arg;
 
-	if (kind == COMMAND_RELOAD)
-		keyring_reload(m->keyring);
-	else if (kind == COMMAND_REOPEN)
+	if (kind == COMMAND_REOPEN)
 		reopen_logs(m);
 	else if (kind == COMMAND_DRAIN)
 		drain(m);
 	else if (kind == COMMAND_STOP)
 		stop_cb(SIGINT, EV_SIGNAL, m);
+}
+
+static bool
+reload_now(void *arg, char why[COMMAND_WHY_MAX])
+{
+	return reload(arg, why, COMMAND_WHY_MAX);
 }
 
 static bool
@@ -367,7 +483,7 @@ is_draining(void *arg)
 static void
 start_ctl(struct master *m)
 {
-	static const struct ctl_ops ops = { act, close_tunnel };
+	static const struct ctl_ops ops = { act, reload_now, close_tunnel };
 	struct report_source source = {
 		.config = m->config,
 		.registry = m->registry,
@@ -392,7 +508,8 @@ add_signal(struct master *m, int which, int number, event_callback_fn fn)
 }
 
 struct master *
-master_new(const struct config *config, struct service *service)
+master_new(struct config *config, struct service *service,
+    reload_read_fn *read, void *read_arg)
 {
 	struct master *m = log_must_alloc(1, sizeof(*m));
 	char why[TLS_WHY_MAX];
@@ -403,13 +520,14 @@ master_new(const struct config *config, struct service *service)
 	signal(SIGHUP, SIG_IGN);
 	limit_raise_fds();
 	m->config = config;
+	m->read = read;
+	m->read_arg = read_arg;
 	m->service = service;
 	sandbox_find(&m->sandbox, config);
 	m->keyring = keyring_new(config, why);
 	if (m->keyring == NULL)
 		fatal("%s", why);
-	m->public = public_new(config);
-	m->bound = bound_new(config, m->public);
+	m->bound = bound_new(config);
 	m->ctl = ctl_new(config);
 	slots = (size_t)config->max_workers * MASTER_GENERATIONS;
 	m->places = places_new(slots);
@@ -432,14 +550,16 @@ start(struct master *m)
 	static const struct claim_ops ops = { send_one, send_all, open_port,
 		close_port, pick_worker };
 	static const struct places_ops places_ops = { be_worker, send_certs,
-		worker_message, worker_gone, cannot_start, all_gone };
+		worker_message, worker_leaves, worker_gone, cannot_start,
+		all_gone };
 
 	m->base = event_base_new();
 	if (m->base == NULL)
 		fatal("no event loop");
 	m->claims = claim_book_new(m->base, m->registry, m->config, &ops, m);
 	m->drain_limit = evtimer_new(m->base, stop_cb, m);
-	if (m->claims == NULL || m->drain_limit == NULL)
+	m->reload = evtimer_new(m->base, reload_cb, m);
+	if (m->claims == NULL || m->drain_limit == NULL || m->reload == NULL)
 		fatal("out of memory");
 	add_signal(m, SIG_TERM, SIGTERM, term_cb);
 	add_signal(m, SIG_INT, SIGINT, stop_cb);
@@ -453,7 +573,7 @@ start(struct master *m)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
 	places_start(m->places, m->base, &places_ops, m);
-	places_fill(m->places, m->config->workers);
+	places_want(m->places, m->config->workers);
 }
 
 int
@@ -477,7 +597,7 @@ master_run(struct master *m)
 	log_count(NULL, NULL);
 	counters_free(m->counters);
 	registry_free(m->registry);
-	public_free(m->public);
+	config_free(m->config);
 	free(m);
 	log_info("ended");
 	return code;

@@ -206,23 +206,41 @@ accept_cb(evutil_socket_t sock, short what, void *arg)
 }
 
 struct metrics *
-metrics_new(struct worker *w, int fd)
+metrics_new(struct worker *w)
 {
-	struct metrics *m;
+	struct metrics *m = log_must_alloc(1, sizeof(*m));
 
-	if (fd == -1)
-		return NULL;
-	m = log_must_alloc(1, sizeof(*m));
 	m->worker = w;
-	m->fd = fd;
+	m->fd = -1;
 	TAILQ_INIT(&m->callers);
-	m->readable =
-	    event_new(w->base, fd, EV_READ | EV_PERSIST, accept_cb, m);
 	m->resume = evtimer_new(w->base, resume_cb, m);
-	if (m->readable == NULL || m->resume == NULL ||
-	    event_add(m->readable, NULL) == -1)
-		fatal("cannot wait for those who want metrics");
+	if (m->resume == NULL)
+		fatal("out of memory");
 	return m;
+}
+
+void
+metrics_listen(struct metrics *m, int fd)
+{
+	event_del(m->resume);
+	if (m->fd != -1) {
+		event_free(m->readable);
+		m->readable = NULL;
+		close(m->fd);
+	}
+	m->fd = fd;
+	if (fd == -1)
+		return;
+	m->readable =
+	    event_new(m->worker->base, fd, EV_READ | EV_PERSIST, accept_cb, m);
+	if (m->readable != NULL && event_add(m->readable, NULL) == 0)
+		return;
+	log_error("cannot wait for those who want metrics");
+	if (m->readable != NULL)
+		event_free(m->readable);
+	m->readable = NULL;
+	close(fd);
+	m->fd = -1;
 }
 
 void
@@ -232,8 +250,7 @@ metrics_free(struct metrics *m)
 		return;
 	while (!TAILQ_EMPTY(&m->callers))
 		caller_free(TAILQ_FIRST(&m->callers));
-	event_free(m->readable);
+	metrics_listen(m, -1);
 	event_free(m->resume);
-	close(m->fd);
 	free(m);
 }

@@ -11,9 +11,12 @@
 struct metrics;
 struct worker;
 
-/* Takes over `fd`, which listens; -1: there is none, and NULL comes back. Fatal
- * without memory. */
-struct metrics *metrics_new(struct worker *, int fd);
+/* Without a listener at first. Fatal without memory. */
+struct metrics *metrics_new(struct worker *);
+
+/* Listens on `fd`, which it takes over, in place of what it had; -1: nowhere.
+ * Whoever has been accepted is answered. */
+void metrics_listen(struct metrics *, int fd);
 
 /* Closes the listener and what is open. NULL is fine. */
 void metrics_free(struct metrics *);

@@ -36,7 +36,6 @@ struct pages {
 	const struct registry *registry;
 	struct counters *counters;
 	struct drain_set *drains;
-	const struct public *public;
 	struct evbuffer *out; /* empty between two calls */
 	char peek[HTTP_HEAD_MAX];
 };
@@ -73,8 +72,7 @@ typedef int body_fn(const struct pages *, const struct conn *, bool html,
 
 struct pages *
 pages_new(const struct config *config, const struct registry *registry,
-    struct counters *counters, struct drain_set *drains,
-    const struct public *public)
+    struct counters *counters, struct drain_set *drains)
 {
 	struct pages *p = log_must_alloc(1, sizeof(*p));
 
@@ -82,11 +80,16 @@ pages_new(const struct config *config, const struct registry *registry,
 	p->registry = registry;
 	p->counters = counters;
 	p->drains = drains;
-	p->public = public;
 	p->out = evbuffer_new();
 	if (p->out == NULL)
 		fatal("out of memory");
 	return p;
+}
+
+void
+pages_use(struct pages *p, const struct config *config)
+{
+	p->config = config;
 }
 
 void
@@ -261,7 +264,7 @@ pages_ask_password(struct pages *p, struct conn *conn, const char *name,
 static int
 put_url(const struct pages *p, const struct conn *conn, struct evbuffer *out)
 {
-	struct public_way way = public_server(p->public, conn->listener);
+	struct public_way way = public_server(p->config, conn->listener);
 	char suffix[PUBLIC_SUFFIX_MAX];
 
 	return evbuffer_add_printf(out, "%s://%s%s", way.scheme, way.host,
@@ -326,7 +329,7 @@ put_backend(const struct pages *p, const struct conn *conn, bool html,
 	(void)html;
 	return evbuffer_add_printf(body, "%u",
 	    (unsigned)public_backend(
-		p->public, conn->listener, conn->stream.tls != NULL));
+		p->config, conn->listener, conn->stream.tls != NULL));
 }
 
 static int
@@ -504,7 +507,7 @@ static void
 make_location(struct pages *p, const struct conn *conn,
     const struct http_head *head, char *out, size_t size)
 {
-	struct public_way way = public_tls(p->public, conn->listener);
+	struct public_way way = public_tls(p->config, conn->listener);
 	size_t below = strlen(head->name), domain = strlen(p->config->domain);
 	struct http_text path = head->path;
 	char suffix[PUBLIC_SUFFIX_MAX];

@@ -16,15 +16,17 @@ struct counters;
 struct drain_set;
 struct evbuffer;
 struct pages;
-struct public;
 struct registry;
 
 #define PAGES_AGENT "ltserver/" LT_VERSION
 
 /* Everything is borrowed. */
 struct pages *pages_new(const struct config *, const struct registry *,
-    struct counters *, struct drain_set *, const struct public *);
+    struct counters *, struct drain_set *);
 void pages_free(struct pages *);
+
+/* Other settings from here on, borrowed as well. */
+void pages_use(struct pages *, const struct config *);
 
 /* Looks at the head of a visitor who is still unread; it points into *buf,
  * which the next look writes over. False if there is none to be had. */

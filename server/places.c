@@ -24,6 +24,7 @@ enum place {
 	PLACE_STARTING, /* forked, not ready */
 	PLACE_READY,
 	PLACE_WAITING, /* dead; its timer is set */
+	PLACE_LEAVING, /* told to leave: it is none of those that are wanted */
 };
 
 struct row {
@@ -43,12 +44,14 @@ struct places {
 	void *arg;
 	struct row *rows;
 	size_t n;
+	size_t wanted;
 	size_t picked;	/* the last one, see places_pick() */
 	bool was_ready; /* some worker has been ready */
 	bool stopping;
 	bool was_cut; /* all were killed */
 };
 
+static void balance(struct places *);
 static void spawn(struct row *);
 
 static void
@@ -57,6 +60,8 @@ message(void *arg, const struct channel_msg *msg, int fd)
 	struct row *r = arg;
 	struct places *p = r->places;
 
+	if (msg->type == CHANNEL_READY && r->at == PLACE_LEAVING)
+		return;
 	if (msg->type == CHANNEL_READY) {
 		r->at = PLACE_READY;
 		r->ready_ms = clock_ms();
@@ -67,7 +72,7 @@ message(void *arg, const struct channel_msg *msg, int fd)
 }
 
 /* A worker that does not read, or sends nonsense, is replaced; of one that
- * has died SIGCHLD tells. */
+ * has died SIGCHLD tells, and one that was to leave may be about to. */
 static void
 closed(void *arg, const char *why)
 {
@@ -76,7 +81,7 @@ closed(void *arg, const char *why)
 	log_debug("channel of worker %u closed: %s", r->slot + 1, why);
 	channel_free(r->channel);
 	r->channel = NULL;
-	if (!r->places->stopping)
+	if (!r->places->stopping && r->at != PLACE_LEAVING)
 		places_kill(r->places, r->slot);
 }
 
@@ -170,6 +175,8 @@ say_death(const struct row *r, int status)
 	else if (WIFSIGNALED(status))
 		log_error("worker %u died pid=%d signal=%d", r->slot + 1, pid,
 		    WTERMSIG(status));
+	else if (r->at == PLACE_LEAVING && WEXITSTATUS(status) == 0)
+		log_info("worker %u has left pid=%d", r->slot + 1, pid);
 	else if (!r->places->stopping)
 		log_error("worker %u died pid=%d exit=%d", r->slot + 1, pid,
 		    WEXITSTATUS(status));
@@ -181,15 +188,20 @@ bury(struct row *r, int status)
 {
 	struct places *p = r->places;
 	uint64_t lived_ms = r->ready_ms == 0 ? 0 : clock_ms() - r->ready_ms;
+	bool has_left = r->at == PLACE_LEAVING;
 
 	say_death(r, status);
 	channel_free(r->channel);
 	r->channel = NULL;
 	r->pid = 0;
 	r->at = PLACE_EMPTY;
-	p->ops->gone(p->arg, r->slot);
+	p->ops->gone(p->arg, r->slot, has_left);
 	if (p->stopping)
 		return;
+	if (has_left) {
+		balance(p);
+		return;
+	}
 	if (!p->was_ready && WIFEXITED(status) &&
 	    WEXITSTATUS(status) == PLACES_CANNOT_START) {
 		log_error("worker %u cannot start: giving up", r->slot + 1);
@@ -269,6 +281,7 @@ places_look(const struct places *p, size_t slot, struct places_worker *w)
 		[PLACE_STARTING] = "starting",
 		[PLACE_READY] = "ready",
 		[PLACE_WAITING] = "waiting",
+		[PLACE_LEAVING] = "leaving",
 	};
 	const struct row *r;
 
@@ -309,11 +322,86 @@ places_start(struct places *p, struct event_base *base,
 	}
 }
 
-void
-places_fill(struct places *p, size_t n)
+/* How many there are of those that are wanted, dead ones that will be replaced
+ * among them. */
+static size_t
+count(const struct places *p)
 {
-	for (size_t i = 0; i < n && i < p->n; i++)
-		spawn(&p->rows[i]);
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		n += p->rows[i].at != PLACE_EMPTY &&
+		     p->rows[i].at != PLACE_LEAVING;
+	return n;
+}
+
+/* The last row that is at a place; NULL if none is. */
+static struct row *
+find_last(struct places *p, enum place at)
+{
+	for (size_t i = p->n; i > 0; i--)
+		if (p->rows[i - 1].at == at)
+			return &p->rows[i - 1];
+	return NULL;
+}
+
+static struct row *
+find_empty(struct places *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->rows[i].at == PLACE_EMPTY)
+			return &p->rows[i];
+	return NULL;
+}
+
+static void
+leave(struct row *r)
+{
+	static const struct channel_msg msg = { .type = CHANNEL_LEAVE };
+	struct places *p = r->places;
+
+	log_info("worker %u is to leave pid=%d", r->slot + 1, (int)r->pid);
+	r->at = PLACE_LEAVING;
+	places_send(p, r->slot, &msg, -1);
+	p->ops->leave(p->arg, r->slot);
+}
+
+/* One too many: those go first that serve nobody. */
+static void
+dismiss_one(struct places *p)
+{
+	struct row *r = find_last(p, PLACE_WAITING);
+
+	if (r != NULL) {
+		event_del(r->timer);
+		r->at = PLACE_EMPTY;
+		return;
+	}
+	r = find_last(p, PLACE_STARTING);
+	if (r == NULL)
+		r = find_last(p, PLACE_READY);
+	leave(r);
+}
+
+/* As many as are wanted, as far as there are places: those that leave have one
+ * until they are gone. */
+static void
+balance(struct places *p)
+{
+	struct row *r;
+	size_t n = count(p);
+
+	for (; n > p->wanted; n--)
+		dismiss_one(p);
+	for (; n < p->wanted && (r = find_empty(p)) != NULL; n++)
+		spawn(r);
+}
+
+void
+places_want(struct places *p, size_t n)
+{
+	p->wanted = n;
+	balance(p);
 }
 
 void

@@ -32,8 +32,13 @@ struct places_ops {
 	void (*message)(
 	    void *arg, uint32_t slot, const struct channel_msg *, int fd);
 
-	/* It is dead, and its place not filled yet. */
-	void (*gone)(void *arg, uint32_t slot);
+	/* It is not wanted any more, while others serve on; it is never picked
+	 * from here on. */
+	void (*leave)(void *arg, uint32_t slot);
+
+	/* It is dead, and its place not filled yet. `has_left`: it was told to
+	 * leave, so nobody will take this place for it. */
+	void (*gone)(void *arg, uint32_t slot, bool has_left);
 
 	/* The first ones cannot start: there is no sense in going on. */
 	void (*cannot_start)(void *arg);
@@ -56,8 +61,9 @@ struct places *places_new(size_t n);
 void places_start(
     struct places *, struct event_base *, const struct places_ops *, void *arg);
 
-/* Fills the first `n`. */
-void places_fill(struct places *, size_t n);
+/* From here on there are to be `n`: places are filled, or workers told to
+ * leave. */
+void places_want(struct places *, size_t n);
 
 /* Sends, if there is somebody; `fd` (-1: none) stays the caller's. */
 void places_send(

@@ -75,6 +75,12 @@ ports_range(struct ports_range *range, const char *text)
 	return true;
 }
 
+static bool
+is_in_range(const struct ports *p, uint16_t port)
+{
+	return port >= p->range.first && port <= p->range.last;
+}
+
 static struct place *
 place_of(const struct ports *p, uint16_t port)
 {
@@ -144,14 +150,46 @@ ports_release(struct ports *p, uint16_t port, uint64_t now_ms)
 {
 	struct place *place;
 
-	assert(port >= p->range.first && port <= p->range.last);
+	if (!is_in_range(p, port))
+		return;
 	place = place_of(p, port);
-	assert(place->free_at == 0 && place->rest_until_ms == 0);
+	if (place->free_at != 0)
+		return;
+	assert(place->rest_until_ms == 0);
 	place->rest_until_ms = now_ms + p->rest_ms;
 	if (place->rest_until_ms == 0)
 		place->rest_until_ms = 1;
 	if (!place->is_in_ring)
 		put_ring(p, port);
+}
+
+void
+ports_change(struct ports **ports, struct ports_range range)
+{
+	struct ports *old = *ports, *p;
+	const struct place *place;
+
+	if (range.first == old->range.first && range.last == old->range.last)
+		return;
+	p = ports_new(range, old->rest_ms);
+	for (size_t i = 0; i < old->size; i++) {
+		uint16_t port = (uint16_t)(old->range.first + i);
+
+		if (old->places[i].free_at == 0 && is_in_range(p, port))
+			take_free(p, port);
+	}
+	for (size_t i = 0; i < old->rest_n; i++) {
+		uint16_t port =
+		    old->rest[(old->rest_first + i) % old->size].port;
+
+		place = place_of(old, port);
+		if (place->rest_until_ms == 0 || !is_in_range(p, port))
+			continue;
+		place_of(p, port)->rest_until_ms = place->rest_until_ms;
+		put_ring(p, port);
+	}
+	ports_free(old);
+	*ports = p;
 }
 
 /* Those that have rested for long enough are free again. One that was taken
@@ -233,7 +271,7 @@ ports_listen_at(struct ports *p, const struct net_addr *addr, uint64_t now_ms,
 	struct place *place;
 	int fd, saved_errno;
 
-	if (port < p->range.first || port > p->range.last) {
+	if (!is_in_range(p, port)) {
 		errno = ERANGE;
 		return -1;
 	}

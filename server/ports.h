@@ -33,6 +33,10 @@ bool ports_range(struct ports_range *, const char *text);
 struct ports *ports_new(struct ports_range, uint64_t rest_ms);
 void ports_free(struct ports *);
 
+/* Another range from here on. What is given out stays so, in the range or not,
+ * and what rests goes on resting. Fatal without memory. */
+void ports_change(struct ports **, struct ports_range);
+
 /*
  * Listens on a free port of the address (whose own port does not matter); now
  * is clock_ms(). The descriptor is the caller's, *port its number. -1 with
@@ -46,7 +50,8 @@ int ports_listen(
 int ports_listen_at(
     struct ports *, const struct net_addr *, uint64_t now_ms, uint16_t port);
 
-/* Gives a port back, whose descriptor the caller has closed. */
+/* Gives a port back, whose descriptor the caller has closed; nothing happens if
+ * the range has become another one. */
 void ports_release(struct ports *, uint16_t port, uint64_t now_ms);
 
 #endif

@@ -5,7 +5,7 @@
  * `public` of the listener says what they are. All questions are asked about
  * the listener by which somebody came in.
  *
- * The master makes it while it binds; workers only read.
+ * All of it follows from the settings and the ports that are bound.
  */
 #ifndef LT_SERVER_PUBLIC_H
 #define LT_SERVER_PUBLIC_H
@@ -14,8 +14,6 @@
 #include <stdint.h>
 
 struct config;
-struct config_listen;
-struct public;
 
 /* The beginning of a URL. */
 struct public_way {
@@ -26,33 +24,25 @@ struct public_way {
 
 #define PUBLIC_SUFFIX_MAX 8 /* ":65535", NUL included */
 
-/* Without listeners; the configuration is borrowed. Fatal without memory. */
-struct public *public_new(const struct config *);
-void public_free(struct public *);
-
-/* Adds a listener, which is bound to `port`; they are counted from 0 in the
- * order of these calls. */
-void public_add(struct public *, const struct config_listen *, uint16_t port);
-
 /* What may come in by a listener, of enum config_kinds. */
-unsigned public_kinds(const struct public *, unsigned listener);
+unsigned public_kinds(const struct config *, unsigned listener);
 
 /* A tunnel of kind http: NAME.host is below this way. */
-struct public_way public_http(const struct public *, unsigned listener);
+struct public_way public_http(const struct config *, unsigned listener);
 
 /* What is visited in TLS only, tunnels of kind tls among it. */
-struct public_way public_tls(const struct public *, unsigned listener);
+struct public_way public_tls(const struct config *, unsigned listener);
 
 /* The server itself, as a user of ltclient has to name it. */
-struct public_way public_server(const struct public *, unsigned listener);
+struct public_way public_server(const struct config *, unsigned listener);
 
 /* The way that a visitor has come; over TLS if we have ended it. */
 struct public_way public_used(
-    const struct public *, unsigned listener, bool over_tls);
+    const struct config *, unsigned listener, bool over_tls);
 
 /* The port for clients, for one who asks over TLS or in clear. */
 uint16_t public_backend(
-    const struct public *, unsigned listener, bool over_tls);
+    const struct config *, unsigned listener, bool over_tls);
 
 /* The port as a URL has it: "" for that of the scheme. Returns `out`. */
 const char *public_suffix(

@@ -13,11 +13,11 @@
 #define ROOM_RESERVE 96
 
 void
-room_init(struct worker *w, size_t pipes)
+room_init(struct worker *w)
 {
 	struct rlimit limit;
 
-	w->fds_fixed = 2 * pipes + ROOM_RESERVE;
+	w->fds_fixed = ROOM_RESERVE;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
 		return;
 	/* What start-up opened has low numbers. */
@@ -33,7 +33,7 @@ in_use(const struct worker *w)
 {
 	const struct counters_worker *c = w->count;
 
-	return w->fds_fixed + counter_get(&c->half_made) +
+	return w->fds_fixed + 2 * w->pipes + counter_get(&c->half_made) +
 	       counter_get(&c->handshaking) + counter_get(&c->parked) +
 	       counter_get(&c->queued) + counter_get(&c->idle) +
 	       counter_get(&c->sessions) + w->doors +

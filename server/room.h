@@ -10,13 +10,11 @@
 #define LT_SERVER_ROOM_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 struct worker;
 
-/* At the end of start-up: counts what is open. `pipes` is how many the
- * relays may come to have. */
-void room_init(struct worker *, size_t pipes);
+/* At the end of start-up: counts what is open. */
+void room_init(struct worker *);
 
 /* Looks, and publishes. The limit is read each time: it can be changed from
  * outside (prlimit(1)). */

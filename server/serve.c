@@ -200,7 +200,7 @@ static bool
 is_redirected(const struct worker *w, const struct conn *conn)
 {
 	struct public_way way =
-	    public_used(w->public, conn->listener, conn->stream.tls != NULL);
+	    public_used(w->config, conn->listener, conn->stream.tls != NULL);
 
 	return w->config->redirect_to_https && strcmp(way.scheme, "http") == 0;
 }
@@ -391,7 +391,7 @@ is_meta(enum route_host where, struct http_text path)
 static bool
 is_welcome(struct worker *w, struct conn *conn, bool meta)
 {
-	unsigned kinds = public_kinds(w->public, conn->listener);
+	unsigned kinds = public_kinds(w->config, conn->listener);
 
 	if (conn->stream.tls != NULL) {
 		if (!tls_is_alpn(conn->stream.tls, TLS_ALPN_LTP))
@@ -468,7 +468,7 @@ serve_tls(struct worker *w, struct conn *conn, const struct hello *hello)
 
 	if (conn->stream.tls != NULL)
 		serve_unknown(w, conn, "TLS inside TLS");
-	else if (!(public_kinds(w->public, conn->listener) & CONFIG_TLS))
+	else if (!(public_kinds(w->config, conn->listener) & CONFIG_TLS))
 		serve_bad_tls(w, conn, HELLO_UNRECOGNIZED_NAME,
 		    "TLS on a port without it");
 	else if (hello->offers_ltp)
@@ -561,7 +561,7 @@ find_fault(const struct worker *w, const struct conn *conn,
 	if (tls == NULL && config->backend_tls_required)
 		return "this server takes clients over TLS only: use https";
 	if (tls == NULL &&
-	    !(public_kinds(w->public, conn->listener) & CONFIG_LTP))
+	    !(public_kinds(w->config, conn->listener) & CONFIG_LTP))
 		return "this port is not for clients";
 	if (tls == NULL)
 		return NULL;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <systemd/sd-daemon.h>
 #endif
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "server/config.h"
 #include "server/config_text.h"
@@ -171,6 +173,23 @@ service_ready(struct service *s)
 		log_debug("nobody waits for readiness: %s", strerror(errno));
 	close(s->starter);
 	s->starter = -1;
+}
+
+void
+service_reloading(void)
+{
+	char state[64];
+
+	/* The time is that of the monotonic clock, as systemd wants it. */
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+	    clock_ms() * 1000);
+	tell(state);
+}
+
+void
+service_reloaded(void)
+{
+	tell("READY=1");
 }
 
 void

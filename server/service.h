@@ -27,6 +27,10 @@ void service_start(struct service *, struct event_base *);
 /* It serves, from now on; said once. */
 void service_ready(struct service *);
 
+/* It reads its settings again; and it has. */
+void service_reloading(void);
+void service_reloaded(void);
+
 /* It is told to end. */
 void service_stopping(void);
 

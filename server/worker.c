@@ -16,8 +16,10 @@
 #include "common/watch.h"
 #include "server/api.h"
 #include "server/arrival.h"
+#include "server/bound.h"
 #include "server/certs.h"
 #include "server/channel.h"
+#include "server/config_pack.h"
 #include "server/control.h"
 #include "server/deadline.h"
 #include "server/handover.h"
@@ -41,6 +43,7 @@
 #define WORKER_PIPES_BYTES   ((size_t)48 * 1024 * 1024) /* of all workers */
 #define WORKER_RECONNECT_MS  1000 /* when clients of a drained one return */
 #define WORKER_DRAIN_LOOK_MS 100
+#define WORKER_PIPES	     (WORKER_PIPES_BYTES / WORKER_PIPE_SIZE)
 
 static void
 accepted(void *arg, struct conn *conn)
@@ -69,15 +72,21 @@ say_goodbye(struct session *s)
 static void
 let_go(struct session *s)
 {
-	if (!session_has_ext(s) && s->queue.n == 0)
-		session_end(s, SESSION_LOST, "the server is leaving");
+	if (session_has_ext(s) || s->queue.n > 0)
+		return;
+	/* To this one the master has given another owner. */
+	if (s->dialect == REGISTRY_NODE && s->worker->leaving)
+		return;
+	session_end(s, SESSION_LOST, "the server is leaving");
 }
 
-/* True once nobody is served here any more. */
+/* True once nobody is served here any more. One that leaves waits until its
+ * sessions are somewhere else, too. */
 static bool
 is_drained(const struct worker *w)
 {
-	return counter_get(&w->count->half_made) == 0 &&
+	return (!w->leaving || counter_get(&w->count->sessions) == 0) &&
+	       counter_get(&w->count->half_made) == 0 &&
 	       counter_get(&w->count->handshaking) == 0 &&
 	       counter_get(&w->count->parked) == 0 &&
 	       counter_get(&w->count->queued) == 0 &&
@@ -111,7 +120,9 @@ drain(struct worker *w, const char *why)
 	log_info("draining: %s", why);
 	w->draining = true;
 	counter_set(&w->count->ready, 0);
-	listener_set_last_call(w->listeners);
+	/* Who waits in a backlog that others share is theirs. */
+	if (!w->leaving)
+		listener_set_last_call(w->listeners);
 	listener_set_free(w->listeners);
 	w->listeners = NULL;
 	session_each(w->sessions, say_goodbye);
@@ -119,6 +130,70 @@ drain(struct worker *w, const char *why)
 	if (w->drain_look == NULL || event_add(w->drain_look, &look) == -1)
 		event_base_loopexit(w->base, NULL);
 	event_base_loopexit(w->base, &limit);
+}
+
+/* Others serve on: nobody need be accepted here. */
+static void
+leave_others(struct worker *w)
+{
+	w->leaving = !w->draining;
+	metrics_listen(w->metrics, -1);
+	drain(w, "others go on");
+}
+
+/* Each worker has a share of the pipes that there may be. */
+static void
+set_pipes(struct worker *w)
+{
+	w->pipes = WORKER_PIPES / w->config->workers;
+	relay_env_limit(w->relays, w->pipes);
+}
+
+/* Other settings take the place of those before. Sessions and connections that
+ * there are keep what they were told. */
+static void
+take_config(struct worker *w, int fd)
+{
+	const struct config *old = w->config;
+	struct config *fresh = NULL;
+	char why[256] = "they did not arrive";
+
+	if (fd != -1)
+		fresh = config_open(fd, why, sizeof(why));
+	if (fresh == NULL) {
+		log_error("cannot take settings: %s", why);
+		return;
+	}
+	w->config = fresh;
+	strcpy(w->domain, fresh->domain);
+	pages_use(w->pages, fresh);
+	set_pipes(w);
+	log_set_level(fresh->log_level);
+	if (fresh->certificates.n == 0) {
+		tls_context_free(w->tls);
+		w->tls = NULL;
+	}
+	config_free((struct config *)old);
+	log_debug("settings taken");
+}
+
+/* A listener has come, or has gone. */
+static void
+take_listener(struct worker *w, uint32_t slot, int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	if (w->draining && taken != -1)
+		close(taken);
+	if (w->draining)
+		return;
+	if (slot == BOUND_METRICS)
+		metrics_listen(w->metrics, taken);
+	else if (taken == -1)
+		listener_set_remove(w->listeners, (uint16_t)slot);
+	else if (!listener_set_add(w->listeners, (uint16_t)slot, taken))
+		log_error("cannot wait on a listener: out of memory");
 }
 
 /* What new connections are made from, out of a memfd; NULL with `why`. */
@@ -211,6 +286,12 @@ message(void *arg, const struct channel_msg *msg, int fd)
 		logs_take(w->config, (enum log_stream)msg->id, fd);
 		fd = -1;
 		break;
+	case CHANNEL_CONFIG:
+		take_config(w, fd);
+		break;
+	case CHANNEL_LISTENER:
+		take_listener(w, msg->id, &fd);
+		break;
 	case CHANNEL_CLAIMED:
 		claimed(w, msg, &fd);
 		break;
@@ -234,6 +315,9 @@ message(void *arg, const struct channel_msg *msg, int fd)
 	case CHANNEL_DRAIN:
 		drain(w, "asked to stop");
 		break;
+	case CHANNEL_LEAVE:
+		leave_others(w);
+		break;
 	default:
 		log_error("the master sent what only workers send");
 	}
@@ -249,8 +333,7 @@ closed(void *arg, const char *why)
 
 	log_error("lost the master: %s", why);
 	/* Another one may want the port. */
-	metrics_free(w->metrics);
-	w->metrics = NULL;
+	metrics_listen(w->metrics, -1);
 	control_claims_drop(w);
 	api_drop(w);
 	drain(w, "the master is gone");
@@ -261,8 +344,6 @@ start_up(struct worker *w, const struct worker_start *start)
 {
 	static const struct channel_ops channel_ops = { message, closed };
 	static const struct listener_ops listener_ops = { accepted, has_room };
-	size_t pipes =
-	    WORKER_PIPES_BYTES / WORKER_PIPE_SIZE / w->config->workers;
 	char why[SANDBOX_WHY_MAX];
 
 	if (registry_read_only(w->registry) == -1)
@@ -279,12 +360,12 @@ start_up(struct worker *w, const struct worker_start *start)
 	w->watches = watch_set_new(w->base);
 	if (w->watches == NULL)
 		fatal("out of memory");
-	w->relays = relay_env_new(w->base, w->watches, pipes, WORKER_PIPE_SIZE);
+	w->relays =
+	    relay_env_new(w->base, w->watches, WORKER_PIPES, WORKER_PIPE_SIZE);
 	w->drains = drain_set_new(w->base, WORKER_DRAINS_MAX);
 	if (w->channel == NULL || w->relays == NULL || w->drains == NULL)
 		fatal("out of memory");
-	w->pages = pages_new(
-	    w->config, w->registry, w->counters, w->drains, w->public);
+	w->pages = pages_new(w->config, w->registry, w->counters, w->drains);
 	if (w->pages == NULL)
 		fatal("out of memory");
 	w->sessions = session_table_new(w->registry);
@@ -298,10 +379,16 @@ start_up(struct worker *w, const struct worker_start *start)
 	w->arrivals = arrivals_new(w);
 	w->handshakes = handshakes_new(w);
 	w->handover = handover_new(w);
-	w->listeners = listener_set_new(
-	    w->base, start->listen_fds, start->listen_n, &listener_ops, w);
-	w->metrics = metrics_new(w, start->metrics_fd);
-	room_init(w, pipes);
+	w->listeners = listener_set_new(w->base, &listener_ops, w);
+	w->metrics = metrics_new(w);
+	for (uint16_t i = 0; i < CONFIG_SLOTS_MAX; i++)
+		if (bound_fd(start->bound, i) != -1 &&
+		    !listener_set_add(
+			w->listeners, i, bound_fd(start->bound, i)))
+			fatal("cannot wait on a listener");
+	metrics_listen(w->metrics, bound_fd(start->bound, BOUND_METRICS));
+	set_pipes(w);
+	room_init(w);
 }
 
 static void
@@ -341,6 +428,7 @@ tear_down(struct worker *w)
 	log_count(NULL, NULL);
 	counters_free(w->counters);
 	registry_free(w->registry);
+	config_free((struct config *)w->config);
 }
 
 int
@@ -353,10 +441,10 @@ worker_run(const struct worker_start *start)
 		.counters = start->counters,
 		.count = counters_worker(start->counters, start->slot),
 		.inbox = start->inbox,
-		.public = start->public,
 		.slot = start->slot,
 	};
 
+	strcpy(w.domain, start->config->domain);
 	log_role("worker %u", start->slot + 1);
 	log_count(&w.count->log_dropped, &w.count->log_left_out);
 	title_set("ltserver: worker %u", start->slot + 1);

@@ -21,6 +21,7 @@
 
 struct api;
 struct arrivals;
+struct bound;
 struct channel;
 struct control_claims;
 struct deadline_list;
@@ -35,7 +36,6 @@ struct node_set;
 struct pages;
 struct park;
 struct recent;
-struct public;
 struct relay_env;
 struct sandbox;
 struct session_table;
@@ -44,32 +44,31 @@ struct watch_set;
 
 /* What the master hands a new worker; everything is the worker's own. */
 struct worker_start {
-	const struct config *config;
+	struct config *config;
 	struct registry *registry;
 	struct counters *counters;
 	struct inbox *inbox;
-	const int *listen_fds;
-	const struct public *public;
-	size_t listen_n;
+	const struct bound *bound; /* listeners, of which it keeps some */
 	uint32_t slot;
 	int channel_fd;
-	int metrics_fd; /* listens; -1: nobody wants any */
 	const struct sandbox *sandbox;
 };
 
 struct worker {
 	struct counters_session ended; /* of sessions that are ending */
-	const struct config *config;
-	struct registry *registry; /* read-only */
+	const struct config *config; /* owned; another one after each CONFIG */
+	char domain[NET_HOST_MAX];   /* of it, at a place that stays */
+	struct registry *registry;   /* read-only */
 	struct counters *counters;
 	struct counters_worker *count; /* our own row */
 	struct inbox *inbox;
-	const struct public *public;
 	uint32_t slot;
 	uint32_t turn; /* see route_visitor() */
 	bool draining;
+	bool leaving;	     /* draining, while others serve on */
 	uint32_t last_claim; /* the id of it, whoever made it */
 	size_t fds_fixed;    /* see room_init() */
+	size_t pipes;	     /* that relays may have */
 
 	struct event_base *base;
 	struct channel *channel;
@@ -92,7 +91,7 @@ struct worker {
 	struct relay_env *relays;
 	struct drain_set *drains;
 	struct pages *pages;
-	struct metrics *metrics; /* NULL: nobody wants any */
+	struct metrics *metrics;
 };
 
 /* The life of a worker, in a process of its own; returns its exit code: 0

@@ -50,7 +50,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(fd != -1 && write(fd, data, size) == (ssize_t)size);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	stderr = fopen("/dev/null", "we");
-	config_file_read(c, path, true);
+	config_file_read(c, path, true, stderr);
 	fclose(stderr);
 	stderr = terminal;
 	check(c);

@@ -134,7 +134,7 @@ def reload(pattern):
 def reload_all():
     """The same until every worker has what is new."""
     before = server.log().count("certificates taken")
-    reload("certificates read again")
+    reload("settings read again")
     lt.wait_until(lambda: server.log().count("certificates taken") >=
                   before + len(server.workers()))
 
@@ -162,11 +162,11 @@ for cert_file, key_file, says in (
         (cut, second.key, "cert.pem: no certificate can be read"),
         (second.cert, nothing, "key.pem: the file is empty")):
     install(cert_file, key_file)
-    reload(f"certificates stay as they were: {says}")
+    reload(f"settings stay as they were: {says}")
     for _ in range(5):
         assert shown(second)
 os.unlink(key)
-reload("certificates stay as they were: key.pem: No such file")
+reload("settings stay as they were: key.pem: No such file")
 
 # A worker that is started now gets the ones that stayed.
 pid = server.workers()[0]
@@ -289,7 +289,7 @@ lasting.wait_log("stay as they were: .*cert.pem: the certificate has expired")
 plain = lt.Server(workers=1)
 plain.wait_log("worker 1 is ready")
 plain.signal(signal.SIGHUP)
-plain.wait_log("there are none")
+plain.wait_log("settings read again")
 assert lt.get(plain, "localhost:1", "/meta/version").status == 200
 
 # Visitors in clear are sent to https, wherever that is; but not what clients

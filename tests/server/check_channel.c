@@ -181,7 +181,7 @@ END_TEST
 
 START_TEST(no_first_message)
 {
-	struct channel_msg msg = { .type = CHANNEL_LOG + 1 }, got;
+	struct channel_msg msg = { .type = CHANNEL_LEAVE + 1 }, got;
 	int fd;
 
 	channel_send(a.channel, &msg, STDERR_FILENO);
@@ -332,7 +332,7 @@ START_TEST(wrong_content_ends_it)
 	struct channel_msg msg = { 0 };
 
 	is_nonsense(&msg, sizeof(msg));
-	msg.type = CHANNEL_LOG + 1;
+	msg.type = CHANNEL_LEAVE + 1;
 	is_nonsense(&msg, sizeof(msg));
 	msg.type = UINT32_MAX;
 	is_nonsense(&msg, sizeof(msg));
@@ -372,11 +372,11 @@ START_TEST(claims_are_checked)
 
 	msg.claim.kind = REGISTRY_HTTP;
 	msg.claim.dialect = REGISTRY_NODE;
-	msg.claim.listener = CONFIG_LISTEN_MAX - 1;
+	msg.claim.listener = CONFIG_SLOTS_MAX - 1;
 	ck_assert_int_eq(send(fds[1], &msg, sizeof(msg), 0), (int)sizeof(msg));
 	settle();
 	ck_assert_uint_eq(a.messages, 1);
-	msg.claim.listener = CONFIG_LISTEN_MAX;
+	msg.claim.listener = CONFIG_SLOTS_MAX;
 	is_nonsense(&msg, sizeof(msg));
 	msg.claim.listener = 0;
 	n = 0;

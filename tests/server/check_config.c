@@ -87,7 +87,7 @@ read_text(const char *text, char *said, size_t size)
 	fflush(stderr);
 	saved = dup(STDERR_FILENO);
 	dup2(errors, STDERR_FILENO);
-	result = config_file_read(config, path, true);
+	result = config_file_read(config, path, true, stderr);
 	fflush(stderr);
 	dup2(saved, STDERR_FILENO);
 	n = pread(errors, said, size - 1, 0);
@@ -834,10 +834,10 @@ START_TEST(file_absent)
 	char path[] = "/tmp/check_config.XXXXXX";
 
 	ck_assert_ptr_nonnull(mkdtemp(path));
-	ck_assert_int_eq(config_file_read(config, path, false), -1);
+	ck_assert_int_eq(config_file_read(config, path, false, stderr), -1);
 	rmdir(path);
-	ck_assert_int_eq(config_file_read(config, path, false), 0);
-	ck_assert_int_eq(config_file_read(config, path, true), -1);
+	ck_assert_int_eq(config_file_read(config, path, false, stderr), 0);
+	ck_assert_int_eq(config_file_read(config, path, true, stderr), -1);
 }
 END_TEST
 

@@ -49,7 +49,7 @@ fill(void)
 	msg.tunnel = (struct registry_ref){ 1, 2 };
 	msg.session = (struct registry_ref){ 3, 4 };
 	msg.conn.stream.fd = pair[0];
-	msg.conn.listener = CONFIG_LISTEN_MAX - 1;
+	msg.conn.listener = CONFIG_SLOTS_MAX - 1;
 	msg.conn.hops = 2;
 	msg.conn.accepted_ms = msg.conn.ready_ms = clock_ms();
 	ck_assert_int_eq(net_addr_from(&msg.conn.peer, "192.0.2.1", 5), 0);
@@ -122,7 +122,7 @@ START_TEST(nonsense_is_dropped)
 	is_dropped();
 	memset(&msg.kind, 0xff, sizeof(msg.kind));
 	is_dropped();
-	msg.conn.listener = CONFIG_LISTEN_MAX;
+	msg.conn.listener = CONFIG_SLOTS_MAX;
 	is_dropped();
 	msg.conn.hops = 17;
 	is_dropped();

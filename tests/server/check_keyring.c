@@ -148,8 +148,17 @@ START_TEST(empty)
 
 	ck_assert_int_eq(keyring_fd(k), -1);
 	keyring_start(k, base, NULL, NULL);
-	keyring_reload(k); /* says that there is nothing */
-	ck_assert_int_eq(event_base_loop(base, EVLOOP_NONBLOCK), 1);
+	ck_assert(keyring_read(k, config, why));
+	ck_assert_int_eq(keyring_fd(k), -1);
+	/* Settings may have pairs later, and have none again. */
+	set("tls-certificate", "a.pem");
+	set("tls-key", "a.key");
+	ck_assert(keyring_read(k, config, why));
+	ck_assert(has_cert(k, 0, "a.pem"));
+	config_free(config);
+	config = config_new();
+	ck_assert(keyring_read(k, config, why));
+	ck_assert_int_eq(keyring_fd(k), -1);
 	keyring_free(k);
 	keyring_free(NULL);
 }
@@ -309,56 +318,34 @@ START_TEST(read_again)
 	ck_assert(!has_cert(k, 0, "a.pem"));
 	/* As a daemon does; the paths are relative. */
 	ck_assert_int_eq(chdir("/"), 0);
-	for (int i = 0; i < 10; i++)
-		keyring_reload(k);
-	event_base_dispatch(base);
+	ck_assert(keyring_read(k, config, why));
 	ck_assert_int_eq(chdir(dir), 0);
-	ck_assert_uint_eq(changes, 1);
 	ck_assert(has_cert(k, 0, "a.pem"));
 	c = open_it(k);
 	ck_assert_mem_eq(&c->tickets[0], &key, sizeof(key));
 	ck_assert_uint_eq(c->tickets_n, 1);
 	certs_close(c);
-	/* Those in a row were answered once. */
-	event_base_loop(base, EVLOOP_NONBLOCK);
-	ck_assert_uint_eq(changes, 1);
 	keyring_free(k);
 }
 END_TEST
 
-static void
-stop_cb(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	(void)arg;
-	event_base_loopbreak(base);
-}
-
 START_TEST(broken_files)
 {
 	struct keyring *k = started();
-	struct event *stop = evtimer_new(base, stop_cb, NULL);
-	struct timeval tv = { .tv_usec = 200000 };
 	struct stat was, is;
 
 	ck_assert_int_eq(rename("a.pem", "old.pem"), 0);
 	put_file("a.pem", "-----BEGIN CERTIFICATE-----\n");
 	ck_assert_int_eq(fstat(keyring_fd(k), &was), 0);
-	/* Timers fire in their order, so this one comes after the reload. */
-	keyring_reload(k);
-	evtimer_add(stop, &tv);
-	event_base_dispatch(base);
-	ck_assert_uint_eq(changes, 0);
+	ck_assert(!keyring_read(k, config, why));
+	ck_assert_msg(strstr(why, "a.pem") != NULL, "%s", why);
 	ck_assert_int_eq(fstat(keyring_fd(k), &is), 0);
 	ck_assert_uint_eq(was.st_ino, is.st_ino);
 	ck_assert(has_cert(k, 0, "old.pem"));
 	/* And once they are good again, they are taken. */
 	ck_assert_int_eq(rename("old.pem", "a.pem"), 0);
-	keyring_reload(k);
-	event_base_dispatch(base);
-	ck_assert_uint_eq(changes, 1);
-	event_free(stop);
+	ck_assert(keyring_read(k, config, why));
+	ck_assert(has_cert(k, 0, "a.pem"));
 	keyring_free(k);
 }
 END_TEST

@@ -29,34 +29,34 @@ static struct config *config;
 static struct registry *registry;
 static struct counters *counters;
 static struct drain_set *drains;
-static struct public *public;
 static struct pages *pages;
 static char answer[65536];
 
 static void
 setup(void)
 {
+	static const uint16_t ports[] = { 8000, 80, 9000 };
+
 	base = event_base_new();
 	config = config_new();
 	registry = registry_new(8);
 	counters = counters_new(3, 8);
 	drains = drain_set_new(base, 8);
-	public = public_new(config);
-	for (size_t i = 0; i < 3; i++)
+	for (uint16_t i = 0; i < 3; i++) {
 		config->listen[i].kinds = CONFIG_KINDS;
+		config->listen[i].slot = i;
+		config->listen[i].port = ports[i];
+	}
+	config->listen_n = 3;
 	config->listen[2].public =
 	    (struct config_public){ "https", "tunnel.example", 444 };
-	public_add(public, &config->listen[0], 8000);
-	public_add(public, &config->listen[1], 80);
-	public_add(public, &config->listen[2], 9000);
-	pages = pages_new(config, registry, counters, drains, public);
+	pages = pages_new(config, registry, counters, drains);
 }
 
 static void
 teardown(void)
 {
 	pages_free(pages);
-	public_free(public);
 	drain_set_free(drains);
 	counters_free(counters);
 	registry_free(registry);

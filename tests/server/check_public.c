@@ -13,19 +13,16 @@
 #include "server/config_listen.h"
 
 static struct config *config;
-static struct public *public;
 
 static void
 setup(void)
 {
 	config = config_new();
-	public = public_new(config);
 }
 
 static void
 teardown(void)
 {
-	public_free(public);
 	config_free(config);
 }
 
@@ -49,15 +46,16 @@ have_certificate(void)
 static void
 listener(unsigned kinds, uint16_t port, const char *url)
 {
-	struct config_listen *l = &config->listen[config->listen_n++];
+	struct config_listen *l = &config->listen[config->listen_n];
 	char words[256] = "";
 
+	l->slot = (uint16_t)config->listen_n++;
 	l->kinds = kinds;
 	for (size_t i = 0; url != NULL && i < config_listen_keys_n; i++)
 		if (strcmp(config_listen_keys[i].key, "public") == 0)
 			ck_assert(config_listen_set(l, &config_listen_keys[i],
 			    url, words, sizeof(words)));
-	public_add(public, l, port);
+	l->port = port;
 }
 
 static void
@@ -70,10 +68,10 @@ is_way(struct public_way way, const char *expected)
 	ck_assert_str_eq(url, expected);
 }
 
-#define HTTP(i)	     public_http(public, i)
-#define TLS(i)	     public_tls(public, i)
-#define SERVER(i)    public_server(public, i)
-#define USED(i, tls) public_used(public, i, tls)
+#define HTTP(i)	     public_http(config, i)
+#define TLS(i)	     public_tls(config, i)
+#define SERVER(i)    public_server(config, i)
+#define USED(i, tls) public_used(config, i, tls)
 
 START_TEST(in_clear)
 {
@@ -85,9 +83,9 @@ START_TEST(in_clear)
 	is_way(SERVER(0), "http://localhost:8000");
 	is_way(SERVER(1), "http://localhost");
 	is_way(USED(0, false), "http://localhost:8000");
-	ck_assert_uint_eq(public_backend(public, 0, false), 8000);
-	ck_assert_uint_eq(public_backend(public, 1, false), 80);
-	ck_assert_uint_eq(public_kinds(public, 1), CONFIG_KINDS);
+	ck_assert_uint_eq(public_backend(config, 0, false), 8000);
+	ck_assert_uint_eq(public_backend(config, 1, false), 80);
+	ck_assert_uint_eq(public_kinds(config, 1), CONFIG_KINDS);
 	/* One that is not there is answered all the same. */
 	is_way(HTTP(15), "http://localhost:8000");
 	is_way(HTTP(65535), "http://localhost:8000");
@@ -108,8 +106,8 @@ START_TEST(with_certificate)
 	is_way(USED(1, true), "https://t.example:8443");
 	is_way(USED(1, false), "http://t.example:8443");
 	is_way(USED(0, false), "http://t.example:443");
-	ck_assert_uint_eq(public_backend(public, 1, true), 8443);
-	ck_assert_uint_eq(public_backend(public, 1, false), 8443);
+	ck_assert_uint_eq(public_backend(config, 1, true), 8443);
+	ck_assert_uint_eq(public_backend(config, 1, false), 8443);
 }
 END_TEST
 
@@ -126,10 +124,10 @@ START_TEST(divided)
 	is_way(TLS(0), "https://localhost");
 	is_way(TLS(1), "https://localhost");
 	is_way(USED(1, false), "http://localhost");
-	ck_assert_uint_eq(public_backend(public, 0, false), 5000);
-	ck_assert_uint_eq(public_backend(public, 1, false), 5000);
-	ck_assert_uint_eq(public_backend(public, 2, false), 5000);
-	ck_assert_uint_eq(public_backend(public, 2, true), 443);
+	ck_assert_uint_eq(public_backend(config, 0, false), 5000);
+	ck_assert_uint_eq(public_backend(config, 1, false), 5000);
+	ck_assert_uint_eq(public_backend(config, 2, false), 5000);
+	ck_assert_uint_eq(public_backend(config, 2, true), 443);
 	is_way(SERVER(0), "http://localhost:5000");
 	is_way(SERVER(1), "http://localhost");
 	is_way(SERVER(2), "https://localhost");
@@ -146,7 +144,7 @@ START_TEST(divided_without_certificate)
 	is_way(HTTP(1), "http://localhost:8080");
 	is_way(TLS(0), "https://localhost");
 	is_way(SERVER(2), "http://localhost:8080");
-	ck_assert_uint_eq(public_backend(public, 2, false), 5000);
+	ck_assert_uint_eq(public_backend(config, 2, false), 5000);
 	/* No visitor can come at all: some answer there must be. */
 	teardown();
 	setup();
@@ -171,9 +169,9 @@ START_TEST(with_public)
 	is_way(USED(0, false), "http://localhost:443");
 	is_way(USED(1, true), "https://t.example:8081");
 	is_way(USED(1, false), "http://t.example:8081");
-	ck_assert_uint_eq(public_backend(public, 0, false), 443);
-	ck_assert_uint_eq(public_backend(public, 1, true), 8081);
-	ck_assert_uint_eq(public_backend(public, 2, false), 5001);
+	ck_assert_uint_eq(public_backend(config, 0, false), 443);
+	ck_assert_uint_eq(public_backend(config, 1, true), 8081);
+	ck_assert_uint_eq(public_backend(config, 2, false), 5001);
 }
 END_TEST
 
@@ -188,7 +186,7 @@ START_TEST(behind_proxy)
 	is_way(USED(1, false), "http://localhost:5000");
 	/* The proxy is no way for clients. */
 	is_way(SERVER(0), "http://localhost:5000");
-	ck_assert_uint_eq(public_backend(public, 0, false), 5000);
+	ck_assert_uint_eq(public_backend(config, 0, false), 5000);
 }
 END_TEST
 
@@ -203,7 +201,7 @@ START_TEST(redirected)
 	is_way(HTTP(2), "https://proxy.example");
 	is_way(USED(0, false), "http://localhost");
 	is_way(SERVER(0), "http://localhost");
-	ck_assert_uint_eq(public_backend(public, 0, false), 80);
+	ck_assert_uint_eq(public_backend(config, 0, false), 80);
 }
 END_TEST
 
@@ -215,8 +213,8 @@ START_TEST(clients_in_tls_only)
 	listener(CONFIG_TLS, 443, NULL);
 	is_way(SERVER(0), "https://localhost");
 	is_way(HTTP(0), "http://localhost");
-	ck_assert_uint_eq(public_backend(public, 0, false), 443);
-	ck_assert_uint_eq(public_backend(public, 1, true), 443);
+	ck_assert_uint_eq(public_backend(config, 0, false), 443);
+	ck_assert_uint_eq(public_backend(config, 1, true), 443);
 }
 END_TEST
 
