@@ -43,7 +43,7 @@ SERVER := account api arrival bound certs channel claim classify command \
 	config config_file config_finish config_listen config_pack config_show \
 	config_text \
 	conn control counters ctl deadline door forwarded gate handover \
-	handshake inbox join keyring listener logs master metrics metrics_text \
+	handshake inbox join keyring leftover listener logs master metrics metrics_text \
 	names node pages pairs park peers pidfile places pool ports \
 	public queue recent registry registry_check reload report room route rundir \
 	sandbox sealed serve service session table title visitor worker

@@ -321,6 +321,7 @@ control_new(struct session *s, struct conn *conn)
 {
 	struct worker *w = s->worker;
 	struct timeval tv = { .tv_sec = w->config->heartbeat };
+	const struct timeval *common;
 	struct control *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
@@ -337,7 +338,9 @@ control_new(struct session *s, struct conn *conn)
 	bufferevent_setcb(c->bev, read_cb, NULL, event_cb, c);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, 2 * (LTP_FRAME_MAX + 4));
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
-	event_add(c->tick, event_base_init_common_timeout(w->base, &tv));
+	common = event_base_init_common_timeout(w->base, &tv);
+	/* There are only so many of them, and settings may have had more. */
+	event_add(c->tick, common != NULL ? common : &tv);
 	return c;
 }
 

@@ -22,6 +22,7 @@
 #include "server/ctl.h"
 #include "server/inbox.h"
 #include "server/keyring.h"
+#include "server/leftover.h"
 #include "server/logs.h"
 #include "server/places.h"
 #include "server/registry.h"
@@ -56,6 +57,7 @@ struct master {
 	struct registry *registry;
 	struct counters *counters;
 	struct inbox *inbox;
+	struct leftovers *leftovers;
 	struct claim_book *claims;
 	struct places *places; /* of the workers */
 	bool stopping;
@@ -152,6 +154,7 @@ forget(struct master *m)
 	event_free(m->reload);
 	keyring_free(m->keyring);
 	places_free(m->places);
+	leftovers_free(m->leftovers);
 	claim_book_free(m->claims);
 	ctl_forget(m->ctl);
 	event_base_free(m->base);
@@ -180,14 +183,15 @@ be_worker(void *arg, uint32_t slot, int channel_fd)
 	exit(worker_run(&start));
 }
 
-/* The certificates, if there are any. */
+/* It gets the certificates, if there are any. */
 static void
-send_certs(void *arg, uint32_t slot)
+worker_forked(void *arg, uint32_t slot)
 {
 	static const struct channel_msg msg = { .type = CHANNEL_CERTS };
 	struct master *m = arg;
 	int fd = keyring_fd(m->keyring);
 
+	leftovers_end(m->leftovers, slot);
 	if (fd != -1)
 		places_send(m->places, slot, &msg, fd);
 }
@@ -239,7 +243,9 @@ worker_gone(void *arg, uint32_t slot, bool has_left)
 
 	counters_worker_gone(m->counters, slot);
 	claim_worker_gone(m->claims, slot);
-	if (!m->stopping && !has_left)
+	if (has_left)
+		leftovers_begin(m->leftovers, slot);
+	else if (!m->stopping)
 		counter_add(&counters_master(m->counters)->restarts, 1);
 }
 
@@ -549,7 +555,7 @@ start(struct master *m)
 {
 	static const struct claim_ops ops = { send_one, send_all, open_port,
 		close_port, pick_worker };
-	static const struct places_ops places_ops = { be_worker, send_certs,
+	static const struct places_ops places_ops = { be_worker, worker_forked,
 		worker_message, worker_leaves, worker_gone, cannot_start,
 		all_gone };
 
@@ -557,6 +563,8 @@ start(struct master *m)
 	if (m->base == NULL)
 		fatal("no event loop");
 	m->claims = claim_book_new(m->base, m->registry, m->config, &ops, m);
+	m->leftovers = leftovers_new(
+	    m->base, m->inbox, places_size(m->places), pick_worker, m);
 	m->drain_limit = evtimer_new(m->base, stop_cb, m);
 	m->reload = evtimer_new(m->base, reload_cb, m);
 	if (m->claims == NULL || m->drain_limit == NULL || m->reload == NULL)

@@ -273,6 +273,12 @@ places_pick(struct places *p)
 	return UINT32_MAX;
 }
 
+size_t
+places_size(const struct places *p)
+{
+	return p->n;
+}
+
 bool
 places_look(const struct places *p, size_t slot, struct places_worker *w)
 {

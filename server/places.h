@@ -82,6 +82,9 @@ void places_reap(struct places *);
 /* None is replaced any more; with `cut` all are killed. */
 void places_stop(struct places *, bool cut);
 
+/* How many there can be. */
+size_t places_size(const struct places *);
+
 /* False if there is no such place. */
 bool places_look(const struct places *, size_t slot, struct places_worker *);
 

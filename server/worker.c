@@ -41,7 +41,8 @@
 #define WORKER_DRAINS_MAX    1024
 #define WORKER_PIPE_SIZE     ((size_t)256 * 1024)
 #define WORKER_PIPES_BYTES   ((size_t)48 * 1024 * 1024) /* of all workers */
-#define WORKER_RECONNECT_MS  1000 /* when clients of a drained one return */
+#define WORKER_RECONNECT_MS  1000 /* when clients of a drained one return, */
+#define WORKER_SPREAD_MS     2	  /* and so much more for each of them */
 #define WORKER_DRAIN_LOOK_MS 100
 #define WORKER_PIPES	     (WORKER_PIPES_BYTES / WORKER_PIPE_SIZE)
 
@@ -63,7 +64,9 @@ has_room(void *arg)
 static void
 say_goodbye(struct session *s)
 {
-	control_reconnect(s, WORKER_RECONNECT_MS);
+	uint64_t n = counter_get(&s->worker->count->sessions);
+
+	control_reconnect(s, WORKER_RECONNECT_MS + WORKER_SPREAD_MS * (unsigned)n);
 }
 
 /* A client of LTP/0.2 cannot be told to come back: it does when its session

@@ -153,7 +153,7 @@ assert re.search(r"operator asked command=close tunnel=other uid="
 
 # Reload and reopen are what their signals are.
 ctl("reload")
-server.wait_log("asked to read certificates again")
+server.wait_log("settings read again")
 os.rename(access, access + ".1")
 ctl("reopen")
 lt.wait_until(lambda: os.path.exists(access))
