@@ -39,14 +39,15 @@ SAN ?=
 COMMON := cidr clock drain fdpass flow follow hello http limit log \
 	log_sink login ltp nearest net object page pipe proxyproto relay stdfds \
 	stream tls tls_context uncomment watch
-SERVER := account api arrival bound certs channel claim classify command \
+SERVER := account api arrival bound certs channel claim claim_handoff classify command \
 	config config_file config_finish config_listen config_pack config_show \
 	config_text \
-	conn control counters ctl deadline door forwarded gate handover \
-	handshake inbox join keyring leftover listener logs master metrics metrics_text \
+	conn control counters ctl deadline door forwarded gate handoff handover \
+	handshake inbox join keyring leftover listener logs master master_reload \
+	master_upgrade metrics metrics_text \
 	names node pages pairs park peers pidfile places pool ports \
 	public queue recent registry registry_check reload report room route rundir \
-	sandbox sealed serve service session table title visitor worker
+	sandbox sealed serve service session table title upgrade visitor worker
 CLIENT := backend backoff browser config connect control diagnose dial discover \
 	display fetch gate grant identity leave local lt ltplink nodelink \
 	options options_server options_tunnel pool probe proxy race request \

@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "server/config.h"
 #include "server/config_text.h"
+#include "server/handoff.h"
 #include "server/ports.h"
 
 #define BOUND_BACKLOG 4096
@@ -238,23 +239,100 @@ nobody_yet(void *arg, uint16_t slot, int fd)
 	(void)fd;
 }
 
-struct bound *
-bound_new(struct config *config)
+static struct bound *
+empty(const struct config *config)
 {
 	struct bound *b = log_must_alloc(1, sizeof(*b));
-	char why[BOUND_WHY_MAX];
 
 	for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++)
 		b->listeners[i].fd = -1;
 	b->metrics[0].fd = b->metrics[1].fd = -1;
 	b->node_ports = ports_new(config->node_ports, PORTS_REST_MS);
 	b->tcp_ports = ports_new(config->tcp_ports, PORTS_REST_MS);
+	return b;
+}
+
+struct bound *
+bound_new(struct config *config)
+{
+	struct bound *b = empty(config);
+	char why[BOUND_WHY_MAX];
+
 	if (!bound_prepare(b, config, why)) {
 		bound_free(b);
 		fatal("%s", why);
 	}
 	bound_commit(b, nobody_yet, NULL);
 	return b;
+}
+
+static json_t *
+save_place(const struct place *p, struct handoff *h)
+{
+	char text[NET_TEXT_MAX];
+	json_t *part = json_pack("{s:s, s:i}", "address",
+	    net_addr_text(&p->addr, text), "port", (int)p->port);
+
+	handoff_put_fd(h, part, "fd", p->fd);
+	return part;
+}
+
+static void
+adopt_place(struct place *p, const json_t *part)
+{
+	const char *text = json_string_value(json_object_get(part, "address"));
+	char host[NET_HOST_MAX];
+	uint16_t port;
+
+	if (text != NULL && net_split(text, host, &port) == 0 &&
+	    net_addr_from(&p->addr, host, port) == 0)
+		p->fd = handoff_take_fd(part, "fd");
+	p->port = (uint16_t)json_integer_value(json_object_get(part, "port"));
+}
+
+void
+bound_save(const struct bound *b, struct handoff *h)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++)
+		json_array_append_new(list,
+		    b->listeners[i].fd == -1
+			? json_null()
+			: save_place(&b->listeners[i], h));
+	json_object_set_new(handoff_root(h), "listeners", list);
+	if (b->metrics[0].fd != -1)
+		json_object_set_new(handoff_root(h), "metrics",
+		    save_place(&b->metrics[0], h));
+}
+
+struct bound *
+bound_adopt(struct handoff *h, const struct config *config)
+{
+	const json_t *root = handoff_root(h), *part;
+	struct bound *b = empty(config);
+	bool is_good = true;
+
+	for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
+		part = json_array_get(json_object_get(root, "listeners"), i);
+		if (!json_is_object(part))
+			continue;
+		adopt_place(&b->listeners[i], part);
+		is_good &= b->listeners[i].fd != -1;
+	}
+	part = json_object_get(root, "metrics");
+	if (part != NULL)
+		adopt_place(&b->metrics[0], part);
+	if (is_good)
+		return b;
+	bound_free(b);
+	return NULL;
+}
+
+void
+bound_port_adopt(struct bound *b, bool is_tcp, uint16_t port)
+{
+	ports_take(is_tcp ? b->tcp_ports : b->node_ports, port);
 }
 
 void

@@ -19,12 +19,21 @@
 
 struct bound;
 struct config;
+struct handoff;
 
 /* Binds all listeners, says on the log where, and puts ports and slots into the
  * settings; a listener that was not asked for and cannot be is taken out of
  * them. fatal() with a clear message if one cannot be bound. */
 struct bound *bound_new(struct config *);
 void bound_free(struct bound *); /* NULL is fine; descriptors are left open */
+
+/* For a program that takes the place of this one: the listeners, and as many
+ * again from it. NULL if one is missing. */
+void bound_save(const struct bound *, struct handoff *);
+struct bound *bound_adopt(struct handoff *, const struct config *);
+
+/* After that: a port of a tunnel that lives on. */
+void bound_port_adopt(struct bound *, bool is_tcp, uint16_t port);
 
 /* The first step: binds what the settings have more, and puts slots and ports
  * into them. False with `why`, and nothing has changed. */

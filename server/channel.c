@@ -322,6 +322,13 @@ channel_send(struct channel *c, const struct channel_msg *msg, int fd)
 		enqueue(c, msg, fd);
 }
 
+bool
+channel_is_idle(const struct channel *c, int *fd)
+{
+	*fd = c->fd;
+	return c->queue_n == 0 && c->why == NULL;
+}
+
 struct channel *
 channel_new(
     struct event_base *base, int fd, const struct channel_ops *ops, void *arg)

@@ -152,6 +152,10 @@ struct channel *channel_new(
 /* Closes and frees; NULL is fine. */
 void channel_free(struct channel *);
 
+/* True if nothing waits to be sent: the descriptor says it all. It stays the
+ * channel's. */
+bool channel_is_idle(const struct channel *, int *fd);
+
 /* Sends, or queues; the message is copied, `fd` (-1: none) stays the
  * caller's. Never calls back. */
 void channel_send(struct channel *, const struct channel_msg *, int fd);

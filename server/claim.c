@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -19,40 +18,7 @@
 #include <openssl/sha.h>
 
 #include "common/clock.h"
-
-/* What the master alone has of the session in one slot. */
-struct hold {
-	struct claim_book *book;
-	struct registry_ref session; /* whose grace period it is */
-	struct event *timer; /* NULL until it is needed for the first time */
-	bool is_leaving;     /* its client said goodbye on another session */
-
-	/* Of a node session. */
-	TAILQ_ENTRY(hold) orphan;
-	bool is_orphan; /* without an owner: for the next ready worker */
-	bool is_empty;	/* nobody is connected, as the owner says */
-};
-
-TAILQ_HEAD(hold_list, hold);
-
-/* And of the tunnel in one slot, if it has a port. */
-struct claim_port {
-	int fd;		   /* listens on the port */
-	uint16_t port;	   /* 0: none */
-	uint16_t listener; /* beside which the port was opened */
-	bool is_tcp;	   /* of those for kind tcp, not for node sessions */
-};
-
-struct claim_book {
-	struct event_base *base;
-	struct registry *registry;
-	const struct config *config;
-	const struct claim_ops *ops;
-	void *arg;
-	struct hold *holds;	  /* by slot of the session */
-	struct claim_port *ports; /* by slot of the tunnel */
-	struct hold_list orphans;
-};
+#include "server/claim_inside.h"
 
 struct claim_book *
 claim_book_new(struct event_base *base, struct registry *registry,
@@ -164,11 +130,10 @@ expired_cb(evutil_socket_t fd, short what, void *arg)
 		drop(h->book, &session);
 }
 
-/* Starts the grace period of a session; false if there is no memory. */
-static bool
-hold_begin(struct claim_book *b, struct registry_ref session, unsigned grace_s)
+bool
+claim_hold(struct claim_book *b, struct registry_ref session, uint64_t ms)
 {
-	struct timeval tv = { .tv_sec = grace_s };
+	struct timeval tv = clock_span(ms);
 	struct hold *h = &b->holds[session.slot];
 
 	h->book = b;
@@ -218,7 +183,7 @@ lose(struct claim_book *b, const struct registry_session *session)
 		drop(b, session);
 		return;
 	}
-	if (!hold_begin(b, now.ref, grace_s))
+	if (!claim_hold(b, now.ref, grace_s * 1000ull))
 		drop(b, &now);
 	else
 		tell_after(b, session->tunnel);
@@ -511,8 +476,13 @@ orphan(struct claim_book *b, const struct registry_session *session)
 	struct hold *h = &b->holds[session->ref.slot];
 
 	lose(b, session);
-	if (b->ports[session->tunnel.slot].port == 0)
-		return;
+	if (b->ports[session->tunnel.slot].port != 0)
+		claim_orphan(b, h);
+}
+
+void
+claim_orphan(struct claim_book *b, struct hold *h)
+{
 	h->is_orphan = true;
 	TAILQ_INSERT_TAIL(&b->orphans, h, orphan);
 }

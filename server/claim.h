@@ -37,6 +37,7 @@
 
 struct claim_book;
 struct event_base;
+struct handoff;
 
 /* How the book speaks to workers and to the system; the master provides it. */
 struct claim_ops {
@@ -62,6 +63,13 @@ struct claim_ops {
 
 struct claim_book *claim_book_new(struct event_base *, struct registry *,
     const struct config *, const struct claim_ops *, void *arg);
+
+/* For a program that takes the place of this one: the ports of tunnels; and the
+ * same from it, with the registry as it was left: who waits for its client goes
+ * on waiting. `port` is called for each port. */
+void claim_save(const struct claim_book *, struct handoff *);
+void claim_adopt(struct claim_book *, struct handoff *,
+    void (*port)(void *arg, bool is_tcp, uint16_t port));
 
 /* Closes the ports too, without giving them back. NULL is fine. */
 void claim_book_free(struct claim_book *);

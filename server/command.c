@@ -18,6 +18,7 @@ static const char *const words[] = {
 	[COMMAND_CONFIG] = "config",
 	[COMMAND_CLOSE] = "close",
 	[COMMAND_RELOAD] = "reload",
+	[COMMAND_UPGRADE] = "upgrade",
 	[COMMAND_REOPEN] = "reopen",
 	[COMMAND_DRAIN] = "drain",
 	[COMMAND_STOP] = "stop",

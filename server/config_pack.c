@@ -33,12 +33,10 @@ add_places(json_t *listeners, const struct config *c)
 	}
 }
 
-int
-config_seal(const struct config *c)
+json_t *
+config_pack(const struct config *c)
 {
 	json_t *all = json_object();
-	char *text;
-	int fd;
 
 	for (size_t i = 0; i < config_options_n; i++) {
 		const struct config_option *o = &config_options[i];
@@ -48,7 +46,16 @@ config_seal(const struct config *c)
 			add_places(shown, c);
 		json_object_set_new(all, o->key, shown);
 	}
-	text = json_dumps(all, JSON_COMPACT);
+	return all;
+}
+
+int
+config_seal(const struct config *c)
+{
+	json_t *all = config_pack(c);
+	char *text = json_dumps(all, JSON_COMPACT);
+	int fd;
+
 	json_decref(all);
 	fd = text == NULL ? -1 : sealed_begin("localtunnel settings");
 	if (text == NULL)
@@ -147,10 +154,22 @@ take_all(struct config *c, const json_t *all, char *why, size_t size)
 }
 
 struct config *
+config_unpack(const json_t *all, char *why, size_t size)
+{
+	struct config *c = config_new();
+
+	snprintf(why, size, "it makes no sense");
+	if (take_all(c, all, why, size))
+		return c;
+	config_free(c);
+	return NULL;
+}
+
+struct config *
 config_open(int fd, char *why, size_t size)
 {
-	struct config *c = NULL;
 	const char *wrong;
+	struct config *c;
 	json_t *all;
 	size_t len;
 	char *text = sealed_read(fd, &len, &wrong);
@@ -159,16 +178,9 @@ config_open(int fd, char *why, size_t size)
 		snprintf(why, size, "%s", wrong);
 		return NULL;
 	}
-	snprintf(why, size, "it makes no sense");
 	all = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-	if (all != NULL) {
-		c = config_new();
-		if (!take_all(c, all, why, size)) {
-			config_free(c);
-			c = NULL;
-		}
-	}
-	json_decref(all);
 	free(text);
+	c = config_unpack(all, why, size);
+	json_decref(all);
 	return c;
 }

@@ -9,7 +9,13 @@
 
 #include <stddef.h>
 
+#include <jansson.h>
+
 struct config;
+
+/* The same as an object of JSON, for a handoff. NULL with `why`. */
+json_t *config_pack(const struct config *);
+struct config *config_unpack(const json_t *, char *why, size_t size);
 
 /* Packs what config_finish() has finished, with the ports that are bound; -1
  * with errno. */

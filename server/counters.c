@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 _Static_assert(sizeof(struct counters_worker) % 64 == 0 &&
@@ -50,49 +51,61 @@ struct counters {
 	size_t workers_n;
 	size_t sessions_n;
 	size_t len;			/* of the mapping */
+	int fd;
 	struct counters_master *master; /* the first of what is mapped */
 	struct counters_worker *workers;
 	struct counters_session *sessions;
 };
 
-/* Zeroed memory that forked children share. Nobody can shrink it under us;
- * the descriptor is not needed once it is mapped. */
-static void *
-share(size_t len)
+/* A memfd that nobody can shrink under us; -1 with errno. */
+static int
+make_memory(size_t len)
 {
 	int fd =
 	    memfd_create("ltserver-counters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	void *map = MAP_FAILED;
 	int saved_errno;
 
 	if (fd == -1)
-		return MAP_FAILED;
+		return -1;
 	if (ftruncate(fd, (off_t)len) == 0 &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) ==
 		0)
-		map =
-		    mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		return fd;
 	saved_errno = errno;
 	close(fd);
 	errno = saved_errno;
-	return map;
+	return -1;
 }
 
-struct counters *
-counters_new(size_t workers, size_t sessions)
+static size_t
+length(size_t workers, size_t sessions)
+{
+	return sizeof(struct counters_master) +
+	       workers * sizeof(struct counters_worker) +
+	       sessions * sizeof(struct counters_session);
+}
+
+/* Maps what forked children share; takes over `fd`. NULL with errno. */
+static struct counters *
+map_it(int fd, size_t workers, size_t sessions)
 {
 	struct counters *c = calloc(1, sizeof(*c));
-	void *map;
+	void *map = MAP_FAILED;
+	int saved_errno;
 
-	if (c == NULL)
-		return NULL;
-	c->workers_n = workers;
-	c->sessions_n = sessions;
-	c->len = sizeof(*c->master) + workers * sizeof(*c->workers) +
-		 sessions * sizeof(*c->sessions);
-	map = share(c->len);
+	if (c != NULL) {
+		c->workers_n = workers;
+		c->sessions_n = sessions;
+		c->fd = fd;
+		c->len = length(workers, sessions);
+		map = mmap(
+		    NULL, c->len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	}
 	if (map == MAP_FAILED) {
+		saved_errno = errno;
+		close(fd);
 		free(c);
+		errno = saved_errno;
 		return NULL;
 	}
 	c->master = map;
@@ -101,12 +114,40 @@ counters_new(size_t workers, size_t sessions)
 	return c;
 }
 
+struct counters *
+counters_new(size_t workers, size_t sessions)
+{
+	int fd = make_memory(length(workers, sessions));
+
+	return fd == -1 ? NULL : map_it(fd, workers, sessions);
+}
+
+struct counters *
+counters_adopt(int fd, size_t workers, size_t sessions)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 &&
+	    (size_t)st.st_size == length(workers, sessions))
+		return map_it(fd, workers, sessions);
+	close(fd);
+	errno = EPROTO;
+	return NULL;
+}
+
+int
+counters_fd(const struct counters *c)
+{
+	return c->fd;
+}
+
 void
 counters_free(struct counters *c)
 {
 	if (c == NULL)
 		return;
 	munmap(c->master, c->len);
+	close(c->fd);
 	free(c);
 }
 

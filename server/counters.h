@@ -96,6 +96,12 @@ struct counters;
 
 /* Made by the master before the first fork; inherited. NULL with errno. */
 struct counters *counters_new(size_t workers, size_t sessions);
+
+/* The same from one that another program has made, with counters_fd() there;
+ * takes over the descriptor. */
+struct counters *counters_adopt(int fd, size_t workers, size_t sessions);
+int counters_fd(const struct counters *);
+
 void counters_free(struct counters *);
 
 /* A row; the slot must be in range. */

@@ -22,6 +22,7 @@
 #include "common/net.h"
 #include "server/config.h"
 #include "server/config_text.h"
+#include "server/handoff.h"
 #include "server/rundir.h"
 
 #define BACKLOG	     1024
@@ -38,6 +39,7 @@
 enum stage {
 	STAGE_ASKING,
 	STAGE_ROWS, /* rows of the answer are made */
+	STAGE_UPGRADE, /* what comes of it is waited for */
 	STAGE_LAST, /* all of it is made, and goes out */
 };
 
@@ -154,6 +156,27 @@ reload(struct caller *c)
 	put_end(c, o->ops->reload(o->source.arg, why) ? NULL : why);
 }
 
+static void
+upgrade(struct caller *c)
+{
+	struct ctl *o = c->ctl;
+	char why[COMMAND_WHY_MAX];
+
+	c->stage = STAGE_UPGRADE;
+	if (!o->ops->upgrade(o->source.arg, why))
+		put_end(c, why);
+}
+
+void
+ctl_upgraded(struct ctl *o, const char *wrong)
+{
+	struct caller *c;
+
+	TAILQ_FOREACH(c, &o->callers, link)
+		if (c->stage == STAGE_UPGRADE)
+			put_end(c, wrong);
+}
+
 /* Whoever changes something is named in the log. */
 static void
 say(const struct caller *c)
@@ -191,6 +214,10 @@ carry_out(struct caller *c)
 	case COMMAND_RELOAD:
 		say(c);
 		reload(c);
+		return;
+	case COMMAND_UPGRADE:
+		say(c);
+		upgrade(c);
 		return;
 	case COMMAND_REOPEN:
 	case COMMAND_DRAIN:
@@ -404,6 +431,34 @@ ctl_new(const struct config *config)
 		o->dev = st.st_dev;
 		o->ino = st.st_ino;
 	}
+	return o;
+}
+
+void
+ctl_save(const struct ctl *o, struct handoff *h)
+{
+	json_t *part = json_pack("{s:I, s:I}", "dev", (json_int_t)o->dev,
+	    "ino", (json_int_t)o->ino);
+
+	handoff_put_fd(h, part, "fd", o->fd);
+	json_object_set_new(handoff_root(h), "control", part);
+}
+
+struct ctl *
+ctl_adopt(struct handoff *h, const struct config *config)
+{
+	const json_t *part = json_object_get(handoff_root(h), "control");
+	int fd = handoff_take_fd(part, "fd");
+	struct ctl *o;
+
+	if (fd == -1)
+		return NULL;
+	o = log_must_alloc(1, sizeof(*o));
+	o->fd = fd;
+	o->path = log_must_strdup(config->control_socket);
+	o->dev = (dev_t)json_integer_value(json_object_get(part, "dev"));
+	o->ino = (ino_t)json_integer_value(json_object_get(part, "ino"));
+	TAILQ_INIT(&o->callers);
 	return o;
 }
 

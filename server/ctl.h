@@ -15,8 +15,9 @@
 
 #define CTL_GROUP "localtunnel" /* who may connect, beside the owner */
 
-struct event_base;
 struct ctl;
+struct event_base;
+struct handoff;
 
 struct ctl_ops {
 	/* REOPEN, DRAIN or STOP; said after the answer has gone out. */
@@ -24,6 +25,9 @@ struct ctl_ops {
 
 	/* Now; false with `why`, and all is as it was. */
 	bool (*reload)(void *arg, char why[COMMAND_WHY_MAX]);
+
+	/* False with `why`; else ctl_upgraded() comes later. */
+	bool (*upgrade)(void *arg, char why[COMMAND_WHY_MAX]);
 
 	/* False if there is no tunnel of this name. */
 	bool (*close)(void *arg, const char *name);
@@ -33,12 +37,20 @@ struct ctl_ops {
  * replaced. fatal() with a clear message. NULL if none is set. */
 struct ctl *ctl_new(const struct config *);
 
+/* For a program that takes the place of this one: the socket; and the same from
+ * it. NULL if there is none. */
+void ctl_save(const struct ctl *, struct handoff *);
+struct ctl *ctl_adopt(struct handoff *, const struct config *);
+
 /* Begins to answer; the source is copied, its `arg` goes to ops too. */
 void ctl_start(struct ctl *, struct event_base *, const struct ctl_ops *,
     const struct report_source *);
 
 /* Other settings to show from here on, borrowed as those before. */
 void ctl_use(struct ctl *, const struct config *);
+
+/* What has come of an upgrade, for all who wait: NULL if it happens. */
+void ctl_upgraded(struct ctl *, const char *wrong);
 
 /* In a child just forked: closes all and frees, removes nothing. NULL is
  * fine. */

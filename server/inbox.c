@@ -18,6 +18,7 @@
 
 #include "common/clock.h"
 #include "server/config.h"
+#include "server/handoff.h"
 
 #define INBOX_BUFFER   (4 * 1024 * 1024) /* about 10,000 messages */
 #define INBOX_HOPS_MAX 16		 /* more than routing ever allows */
@@ -50,24 +51,66 @@ open_ends(struct ends *e)
 	return setsockopt(e->send, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
-struct inbox *
-inbox_new(size_t slots)
+static struct inbox *
+empty(size_t slots)
 {
 	struct inbox *in = malloc(sizeof(*in) + slots * sizeof(in->ends[0]));
-	int saved_errno;
 
 	if (in == NULL)
 		return NULL;
 	in->slots = slots;
 	for (size_t i = 0; i < slots; i++)
 		in->ends[i] = (struct ends){ -1, -1 };
-	for (size_t i = 0; i < slots; i++) {
+	return in;
+}
+
+struct inbox *
+inbox_new(size_t slots)
+{
+	struct inbox *in = empty(slots);
+	int saved_errno;
+
+	for (size_t i = 0; in != NULL && i < slots; i++) {
 		if (open_ends(&in->ends[i]) == 0)
 			continue;
 		saved_errno = errno;
 		inbox_free(in);
 		errno = saved_errno;
 		return NULL;
+	}
+	return in;
+}
+
+void
+inbox_save(const struct inbox *in, struct handoff *h)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < in->slots; i++) {
+		json_t *part = json_object();
+
+		handoff_put_fd(h, part, "receive", in->ends[i].receive);
+		handoff_put_fd(h, part, "send", in->ends[i].send);
+		json_array_append_new(list, part);
+	}
+	json_object_set_new(handoff_root(h), "inbox", list);
+}
+
+struct inbox *
+inbox_adopt(struct handoff *h, size_t slots)
+{
+	const json_t *list = json_object_get(handoff_root(h), "inbox");
+	struct inbox *in = empty(slots);
+
+	for (size_t i = 0; in != NULL && i < slots; i++) {
+		const json_t *part = json_array_get(list, i);
+
+		in->ends[i].receive = handoff_take_fd(part, "receive");
+		in->ends[i].send = handoff_take_fd(part, "send");
+		if (in->ends[i].receive == -1 || in->ends[i].send == -1) {
+			inbox_free(in);
+			return NULL;
+		}
 	}
 	return in;
 }

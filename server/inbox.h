@@ -29,11 +29,17 @@ struct inbox_msg {
 	struct conn conn;	     /* fd is meaningless on the way */
 };
 
+struct handoff;
 struct inbox;
 
 /* As many pairs as slots. NULL with errno. */
 struct inbox *inbox_new(size_t slots);
 void inbox_free(struct inbox *);
+
+/* For a program that takes the place of this one: both ends of all pairs, and
+ * as many again from it. NULL if one is missing. */
+void inbox_save(const struct inbox *, struct handoff *);
+struct inbox *inbox_adopt(struct handoff *, size_t slots);
 
 /* In a worker, after fork: closes every receiving end but its own. */
 void inbox_keep(struct inbox *, size_t slot);

@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "server/certs.h"
 #include "server/config.h"
+#include "server/handoff.h"
 #include "server/pairs.h"
 
 struct keyring {
@@ -144,8 +145,8 @@ rotate(struct keyring *k, char why[TLS_WHY_MAX])
 	return is_good;
 }
 
-struct keyring *
-keyring_new(const struct config *config, char why[TLS_WHY_MAX])
+static struct keyring *
+empty(void)
 {
 	struct keyring *k = log_must_alloc(1, sizeof(*k));
 
@@ -153,6 +154,34 @@ keyring_new(const struct config *config, char why[TLS_WHY_MAX])
 	k->dir_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (k->dir_fd == -1)
 		k->dir_fd = AT_FDCWD;
+	return k;
+}
+
+void
+keyring_save(const struct keyring *k, struct handoff *h)
+{
+	json_t *part = json_object();
+
+	handoff_put_fd(h, part, "fd", k->fd);
+	json_object_set_new(handoff_root(h), "certificates", part);
+}
+
+struct keyring *
+keyring_adopt(struct handoff *h, const struct config *config)
+{
+	struct keyring *k = empty();
+
+	k->fd = handoff_take_fd(
+	    json_object_get(handoff_root(h), "certificates"), "fd");
+	k->rotation_s = config->ticket_rotation;
+	return k;
+}
+
+struct keyring *
+keyring_new(const struct config *config, char why[TLS_WHY_MAX])
+{
+	struct keyring *k = empty();
+
 	if (keyring_read(k, config, why))
 		return k;
 	keyring_free(k);

@@ -15,6 +15,7 @@
 
 struct config;
 struct event_base;
+struct handoff;
 struct keyring;
 
 typedef void keyring_changed_fn(void *arg);
@@ -22,6 +23,11 @@ typedef void keyring_changed_fn(void *arg);
 /* Reads and checks. NULL with `why`, which names the file. Without certificates
  * in the settings it is empty. */
 struct keyring *keyring_new(const struct config *, char why[TLS_WHY_MAX]);
+
+/* For a program that takes the place of this one: the memfd, ticket keys in
+ * it; and the same from it. */
+void keyring_save(const struct keyring *, struct handoff *);
+struct keyring *keyring_adopt(struct handoff *, const struct config *);
 
 /* Wipes; NULL is fine. */
 void keyring_free(struct keyring *);

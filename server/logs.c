@@ -9,6 +9,7 @@
 #include "common/log_sink.h"
 #include "server/config.h"
 #include "server/config_text.h"
+#include "server/handoff.h"
 
 /* What a setting says. */
 struct place {
@@ -100,6 +101,32 @@ logs_reopen(const struct config *c)
 	}
 	if (is_good)
 		log_info("logs opened again");
+}
+
+static const char *const names[] = {
+	[LOG_EVENTS] = "log",
+	[LOG_ACCESS] = "access-log",
+};
+
+void
+logs_save(struct handoff *h)
+{
+	for (int i = 0; i < LOG_STREAMS; i++) {
+		json_t *part = json_object();
+		int fd = log_fd(i);
+
+		handoff_put_fd(h, part, "fd", fd > STDERR_FILENO ? fd : -1);
+		json_object_set_new(handoff_root(h), names[i], part);
+	}
+}
+
+void
+logs_adopt(struct handoff *h, const struct config *c)
+{
+	for (int i = 0; i < LOG_STREAMS; i++)
+		logs_take(c, (enum log_stream)i,
+		    handoff_take_fd(
+			json_object_get(handoff_root(h), names[i]), "fd"));
 }
 
 bool

@@ -15,9 +15,15 @@
 #define LOGS_WHY_MAX 1200
 
 struct config;
+struct handoff;
 
 /* Opens both, and turns the log there. fatal() if a file cannot be opened. */
 void logs_open(const struct config *);
+
+/* For a program that takes the place of this one: both as they are; and the log
+ * turned there again, by settings that name the same. */
+void logs_save(struct handoff *);
+void logs_adopt(struct handoff *, const struct config *);
 
 /* The same again. One that cannot be opened stays as it was, and the log says
  * so. */

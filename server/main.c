@@ -22,6 +22,8 @@
 #include "common/tls.h"
 #include "server/config.h"
 #include "server/config_file.h"
+#include "server/config_pack.h"
+#include "server/handoff.h"
 #include "server/keyring.h"
 #include "server/logs.h"
 #include "server/master.h"
@@ -126,6 +128,7 @@ struct args {
 	char *file;	/* to be read, absolute */
 	bool must_exist;
 	bool test;
+	bool foreground;
 };
 
 static bool
@@ -239,6 +242,9 @@ look_over(struct args *args)
 		case 't':
 			args->test = true;
 			break;
+		case 'f':
+			args->foreground = true;
+			break;
 		}
 	}
 	if (optind < args->argc)
@@ -337,6 +343,7 @@ event_log(int severity, const char *text)
 static int
 serve(struct config *config, struct args *args)
 {
+	struct master_setup setup = { configure, args, args->argv };
 	struct service *service;
 	struct master *master;
 	int code;
@@ -345,7 +352,7 @@ serve(struct config *config, struct args *args)
 	log_open("ltserver", config->log_level);
 	event_set_log_callback(event_log);
 	service = service_new(config);
-	master = master_new(config, service, configure, args);
+	master = master_new(config, service, &setup, NULL);
 	logs_open(config);
 	service_detach(service, config);
 	code = master_run(master);
@@ -353,10 +360,64 @@ serve(struct config *config, struct args *args)
 	return code;
 }
 
+/* The same in the place of another program, which has handed over all that it
+ * had, and its settings. */
+static int
+go_on(struct handoff *handoff, struct args *args)
+{
+	struct master_setup setup = { configure, args, args->argv };
+	struct config *config;
+	struct service *service;
+	struct master *master;
+	char why[256];
+	int code;
+
+	config = config_unpack(
+	    json_object_get(handoff_root(handoff), "settings"), why,
+	    sizeof(why));
+	if (config == NULL)
+		fatal("the settings handed over: %s", why);
+	config->foreground = args->foreground;
+	log_open("ltserver", config->log_level);
+	log_role("master");
+	logs_adopt(handoff, config);
+	event_set_log_callback(event_log);
+	service = service_adopt(handoff, config);
+	master = master_new(config, service, &setup, handoff);
+	if (!args->foreground && chdir("/") == -1)
+		log_warn("cannot leave the directory: %s", strerror(errno));
+	code = master_run(master);
+	service_free(service);
+	return code;
+}
+
+static int
+run(struct args *args)
+{
+	char why[HANDOFF_WHY_MAX];
+	struct handoff *handoff = handoff_take(why);
+	struct config *config = NULL;
+	int code = MAIN_USAGE;
+
+	if (why[0] != '\0')
+		fatal("%s", why);
+	if (handoff != NULL && !args->test)
+		return go_on(handoff, args);
+	config = configure_first(args);
+	if (config != NULL && !args->test)
+		return serve(config, args);
+	if (config != NULL)
+		code = check(config, args->file);
+	if (code == EXIT_SUCCESS && handoff != NULL)
+		printf(HANDOFF_GOOD);
+	handoff_free(handoff);
+	config_free(config);
+	return code;
+}
+
 int
 main(int argc, char **argv)
 {
-	struct config *config;
 	struct args args = { .argc = argc };
 	int code;
 
@@ -365,14 +426,7 @@ main(int argc, char **argv)
 	args.argv = title_init(argc, argv);
 	umask(MAIN_UMASK);
 	look_over(&args);
-	config = configure_first(&args);
-	if (config == NULL)
-		return MAIN_USAGE;
-	if (args.test) {
-		code = check(config, args.file);
-		config_free(config);
-	} else
-		code = serve(config, &args);
+	code = run(&args);
 	free(args.file);
 	return code;
 }

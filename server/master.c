@@ -17,52 +17,22 @@
 #include "server/channel.h"
 #include "server/claim.h"
 #include "server/config.h"
-#include "server/config_pack.h"
 #include "server/counters.h"
 #include "server/ctl.h"
 #include "server/inbox.h"
 #include "server/keyring.h"
 #include "server/leftover.h"
 #include "server/logs.h"
+#include "server/master_inside.h"
 #include "server/places.h"
 #include "server/registry.h"
-#include "server/reload.h"
-#include "server/sandbox.h"
 #include "server/service.h"
 #include "server/title.h"
+#include "server/upgrade.h"
 #include "server/worker.h"
-
-#define MASTER_GENERATIONS 3   /* of workers that there can be at once */
-#define MASTER_RELOAD_MS   100 /* after HUP */
-#define MASTER_WHY_MAX	   256
 
 _Static_assert(WORKER_CANNOT_START == PLACES_CANNOT_START, "the exit code");
 _Static_assert(REGISTRY_NO_WORKER == UINT32_MAX, "what places_pick() says");
-
-enum { SIG_TERM, SIG_INT, SIG_QUIT, SIG_CHLD, SIG_HUP, SIG_USR1, SIG_N };
-
-struct master {
-	struct config *config; /* owned */
-	reload_read_fn *read;  /* reads the settings again */
-	void *read_arg;
-	struct service *service;
-	struct ctl *ctl;	/* NULL: no socket for it */
-	struct sandbox sandbox; /* for the workers */
-	struct event_base *base;
-	struct event *signals[SIG_N];
-	struct event *drain_limit;
-	struct event *reload; /* in a moment */
-	struct bound *bound;
-	struct keyring *keyring;
-	struct registry *registry;
-	struct counters *counters;
-	struct inbox *inbox;
-	struct leftovers *leftovers;
-	struct claim_book *claims;
-	struct places *places; /* of the workers */
-	bool stopping;
-	int exit_code;
-};
 
 /* --- what the book of claims wants ---------------------------------------- */
 
@@ -152,6 +122,8 @@ forget(struct master *m)
 		event_free(m->signals[i]);
 	event_free(m->drain_limit);
 	event_free(m->reload);
+	event_free(m->exec);
+	upgrade_free(m->upgrade);
 	keyring_free(m->keyring);
 	places_free(m->places);
 	leftovers_free(m->leftovers);
@@ -196,14 +168,19 @@ worker_forked(void *arg, uint32_t slot)
 		places_send(m->places, slot, &msg, fd);
 }
 
-static void
-certs_changed(void *arg)
+void
+master_send_certs(struct master *m)
 {
 	static const struct channel_msg msg = { .type = CHANNEL_CERTS };
-	struct master *m = arg;
 
 	if (keyring_fd(m->keyring) != -1)
 		places_send_all(m->places, &msg, keyring_fd(m->keyring));
+}
+
+static void
+certs_changed(void *arg)
+{
+	master_send_certs(arg);
 }
 
 static void
@@ -277,6 +254,7 @@ chld_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	places_reap(m->places);
+	upgrade_reap(m->upgrade);
 }
 
 static void
@@ -307,9 +285,8 @@ stop_cb(evutil_socket_t fd, short what, void *arg)
 	stop_now(m);
 }
 
-/* Opens the logs anew and hands them to the workers. */
-static void
-reopen_logs(struct master *m)
+void
+master_reopen_logs(struct master *m)
 {
 	struct channel_msg msg = { .type = CHANNEL_LOG };
 
@@ -327,116 +304,26 @@ usr1_cb(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	reopen_logs(arg);
-}
-
-/* --- other settings --------------------------------------------------------
- */
-
-static void
-listener_changed(void *arg, uint16_t slot, int fd)
-{
-	struct channel_msg msg = { .type = CHANNEL_LISTENER, .id = slot };
-	struct master *m = arg;
-
-	places_send_all(m->places, &msg, fd);
-}
-
-/* Puts settings in force that nothing can be wrong with any more. Workers get
- * them first, and then what they speak of. */
-static void
-apply(struct master *m, struct config *fresh, int fd)
-{
-	static const struct channel_msg msg = { .type = CHANNEL_CONFIG };
-	struct config *old = m->config;
-
-	m->config = fresh;
-	log_set_level(fresh->log_level);
-	claim_use(m->claims, fresh);
-	if (m->ctl != NULL)
-		ctl_use(m->ctl, fresh);
-	places_send_all(m->places, &msg, fd);
-	bound_commit(m->bound, listener_changed, m);
-	certs_changed(m);
-	if (!logs_are_same(old, fresh))
-		reopen_logs(m);
-	places_want(m->places, fresh->workers);
-	config_free(old);
-}
-
-/* What can fail comes first, and leaves nothing behind if it does. */
-static bool
-prepare(struct master *m, struct config *fresh, int *fd, char *why, size_t size)
-{
-	char wrong[LOGS_WHY_MAX];
-
-	if (!logs_check(fresh, wrong) ||
-	    !bound_prepare(m->bound, fresh, wrong)) {
-		snprintf(why, size, "%.*s", (int)size - 1, wrong);
-		return false;
-	}
-	if ((*fd = config_seal(fresh)) == -1)
-		snprintf(why, size, "cannot put them by: %s", strerror(errno));
-	else if (keyring_read(m->keyring, fresh, wrong))
-		return true;
-	else
-		snprintf(why, size, "%.*s", (int)size - 1, wrong);
-	if (*fd != -1)
-		close(*fd);
-	bound_cancel(m->bound);
-	return false;
-}
-
-/* False with `why`, and all is as it was. */
-static bool
-reload(struct master *m, char *why, size_t size)
-{
-	struct config *fresh;
-	int fd;
-
-	event_del(m->reload);
-	if (m->stopping) {
-		snprintf(why, size, "the server is about to end");
-		return false;
-	}
-	fresh = reload_read(m->read, m->read_arg, m->config, why, size);
-	if (fresh == NULL)
-		return false;
-	if (!prepare(m, fresh, &fd, why, size)) {
-		log_error("settings stay as they were: %s", why);
-		config_free(fresh);
-		return false;
-	}
-	apply(m, fresh, fd);
-	close(fd);
-	log_info("settings read again");
-	return true;
+	master_reopen_logs(arg);
 }
 
 static void
-reload_cb(evutil_socket_t fd, short what, void *arg)
+hup_cb(evutil_socket_t fd, short what, void *arg)
 {
-	struct master *m = arg;
+	(void)fd;
+	(void)what;
+	master_reload_soon(arg);
+}
+
+static void
+usr2_cb(evutil_socket_t fd, short what, void *arg)
+{
 	char why[MASTER_WHY_MAX];
 
 	(void)fd;
 	(void)what;
-	service_reloading();
-	(void)reload(m, why, sizeof(why));
-	service_reloaded();
-}
-
-/* Those who ask in a row are answered once. */
-static void
-hup_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct timeval tv = clock_span(MASTER_RELOAD_MS);
-	struct master *m = arg;
-
-	(void)fd;
-	(void)what;
-	if (!m->stopping && !evtimer_pending(m->reload, NULL))
-		evtimer_add(m->reload, &tv);
+	if (!master_upgrade(arg, why, sizeof(why)))
+		log_error("no upgrade: %s", why);
 }
 
 /* --- the operator ----------------------------------------------------------
@@ -449,7 +336,7 @@ act(void *arg, enum command_kind kind)
 	struct master *m = arg;
 
 	if (kind == COMMAND_REOPEN)
-		reopen_logs(m);
+		master_reopen_logs(m);
 	else if (kind == COMMAND_DRAIN)
 		drain(m);
 	else if (kind == COMMAND_STOP)
@@ -459,7 +346,13 @@ act(void *arg, enum command_kind kind)
 static bool
 reload_now(void *arg, char why[COMMAND_WHY_MAX])
 {
-	return reload(arg, why, COMMAND_WHY_MAX);
+	return master_reload(arg, why, COMMAND_WHY_MAX);
+}
+
+static bool
+begin_upgrade(void *arg, char why[COMMAND_WHY_MAX])
+{
+	return master_upgrade(arg, why, COMMAND_WHY_MAX);
 }
 
 static bool
@@ -489,12 +382,13 @@ is_draining(void *arg)
 static void
 start_ctl(struct master *m)
 {
-	static const struct ctl_ops ops = { act, reload_now, close_tunnel };
+	static const struct ctl_ops ops = { act, reload_now, begin_upgrade,
+		close_tunnel };
 	struct report_source source = {
 		.config = m->config,
 		.registry = m->registry,
 		.counters = m->counters,
-		.started_ms = clock_ms(),
+		.started_ms = m->started_ms,
 		.worker = show_worker,
 		.is_draining = is_draining,
 		.arg = m,
@@ -513,30 +407,19 @@ add_signal(struct master *m, int which, int number, event_callback_fn fn)
 		fatal("cannot wait for signals");
 }
 
-struct master *
-master_new(struct config *config, struct service *service,
-    reload_read_fn *read, void *read_arg)
+/* What a server has that begins from nothing. */
+static void
+make_parts(struct master *m)
 {
-	struct master *m = log_must_alloc(1, sizeof(*m));
+	const struct config *config = m->config;
+	size_t slots = (size_t)config->max_workers * MASTER_GENERATIONS;
 	char why[TLS_WHY_MAX];
-	size_t slots;
 
-	/* One that comes before there is an event loop is about settings that
-	 * are being read anyhow. */
-	signal(SIGHUP, SIG_IGN);
-	limit_raise_fds();
-	m->config = config;
-	m->read = read;
-	m->read_arg = read_arg;
-	m->service = service;
-	sandbox_find(&m->sandbox, config);
 	m->keyring = keyring_new(config, why);
 	if (m->keyring == NULL)
 		fatal("%s", why);
-	m->bound = bound_new(config);
+	m->bound = bound_new(m->config);
 	m->ctl = ctl_new(config);
-	slots = (size_t)config->max_workers * MASTER_GENERATIONS;
-	m->places = places_new(slots);
 	m->registry = registry_new(config->max_tunnels);
 	m->counters =
 	    counters_new(slots, (size_t)config->max_tunnels * REGISTRY_SHARE);
@@ -545,6 +428,31 @@ master_new(struct config *config, struct service *service,
 	m->inbox = inbox_new(slots);
 	if (m->inbox == NULL)
 		fatal("cannot make the inboxes: %s", strerror(errno));
+	m->started_ms = clock_ms();
+}
+
+struct master *
+master_new(struct config *config, struct service *service,
+    const struct master_setup *setup, struct handoff *handoff)
+{
+	struct master *m = log_must_alloc(1, sizeof(*m));
+
+	/* One that comes before there is an event loop is about settings that
+	 * are being read anyhow. */
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
+	limit_raise_fds();
+	m->config = config;
+	m->setup = *setup;
+	m->service = service;
+	m->handoff = handoff;
+	m->upgrade = upgrade_new(setup->argv);
+	sandbox_find(&m->sandbox, config);
+	m->places = places_new((size_t)config->max_workers * MASTER_GENERATIONS);
+	if (handoff == NULL)
+		make_parts(m);
+	else
+		master_take_parts(m);
 	return m;
 }
 
@@ -566,22 +474,26 @@ start(struct master *m)
 	m->leftovers = leftovers_new(
 	    m->base, m->inbox, places_size(m->places), pick_worker, m);
 	m->drain_limit = evtimer_new(m->base, stop_cb, m);
-	m->reload = evtimer_new(m->base, reload_cb, m);
-	if (m->claims == NULL || m->drain_limit == NULL || m->reload == NULL)
+	if (m->claims == NULL || m->drain_limit == NULL)
 		fatal("out of memory");
+	master_reload_init(m);
+	master_upgrade_init(m);
 	add_signal(m, SIG_TERM, SIGTERM, term_cb);
 	add_signal(m, SIG_INT, SIGINT, stop_cb);
 	add_signal(m, SIG_QUIT, SIGQUIT, stop_cb);
 	add_signal(m, SIG_CHLD, SIGCHLD, chld_cb);
 	add_signal(m, SIG_HUP, SIGHUP, hup_cb);
 	add_signal(m, SIG_USR1, SIGUSR1, usr1_cb);
+	add_signal(m, SIG_USR2, SIGUSR2, usr2_cb);
 	service_start(m->service, m->base);
 	keyring_start(m->keyring, m->base, certs_changed, m);
 	start_ctl(m);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGUSR2, SIG_IGN);
 	places_start(m->places, m->base, &places_ops, m);
-	places_want(m->places, m->config->workers);
+	if (m->handoff == NULL)
+		places_want(m->places, m->config->workers);
+	else
+		master_take_workers(m);
 }
 
 int

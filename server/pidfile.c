@@ -96,15 +96,30 @@ pidfile_open(const char *path, char *why, size_t size)
 		fd = try_lock(path, why, size);
 	if (fd < 0)
 		return NULL;
-	p = malloc(sizeof(*p) + strlen(path) + 1);
+	p = pidfile_adopt(path, fd);
 	if (p == NULL) {
 		snprintf(why, size, "out of memory");
 		close(fd);
-		return NULL;
 	}
+	return p;
+}
+
+struct pidfile *
+pidfile_adopt(const char *path, int fd)
+{
+	struct pidfile *p = malloc(sizeof(*p) + strlen(path) + 1);
+
+	if (p == NULL)
+		return NULL;
 	p->fd = fd;
 	strcpy(p->path, path);
 	return p;
+}
+
+int
+pidfile_fd(const struct pidfile *p)
+{
+	return p->fd;
 }
 
 int

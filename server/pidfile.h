@@ -17,6 +17,11 @@ struct pidfile;
  * a sentence in `why`. The lock goes on in children. */
 struct pidfile *pidfile_open(const char *path, char *why, size_t size);
 
+/* For a program that takes the place of this one: the descriptor, with its
+ * lock; and the same from it. NULL without memory. */
+int pidfile_fd(const struct pidfile *);
+struct pidfile *pidfile_adopt(const char *path, int fd);
+
 /* Writes the number of the calling process. -1 with errno. */
 int pidfile_write(struct pidfile *);
 

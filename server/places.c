@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/channel.h"
+#include "server/handoff.h"
 
 #define QUICK_MS    1000  /* died so soon: wait before the next */
 #define STEADY_MS   10000 /* alive so long: forget earlier deaths */
@@ -32,6 +33,7 @@ struct row {
 	enum place at;
 	pid_t pid;
 	uint32_t slot;
+	uint32_t generation; /* of the program that has forked it */
 	struct channel *channel;
 	struct event *timer; /* of the respawn */
 	uint64_t ready_ms;   /* when it became ready, 0: never yet */
@@ -45,6 +47,7 @@ struct places {
 	struct row *rows;
 	size_t n;
 	size_t wanted;
+	uint32_t generation; /* of those that are wanted */
 	size_t picked;	/* the last one, see places_pick() */
 	bool was_ready; /* some worker has been ready */
 	bool stopping;
@@ -52,6 +55,7 @@ struct places {
 };
 
 static void balance(struct places *);
+static void dismiss_old(struct places *);
 static void spawn(struct row *);
 
 static void
@@ -69,6 +73,16 @@ message(void *arg, const struct channel_msg *msg, int fd)
 		log_info("worker %u is ready pid=%d", r->slot + 1, (int)r->pid);
 	}
 	p->ops->message(p->arg, r->slot, msg, fd);
+	if (msg->type == CHANNEL_READY)
+		dismiss_old(p);
+}
+
+/* One that will be replaced when it dies. */
+static bool
+is_wanted(const struct row *r)
+{
+	return r->at != PLACE_EMPTY && r->at != PLACE_LEAVING &&
+	       r->generation == r->places->generation;
 }
 
 /* A worker that does not read, or sends nonsense, is replaced; of one that
@@ -84,6 +98,8 @@ closed(void *arg, const char *why)
 	if (!r->places->stopping && r->at != PLACE_LEAVING)
 		places_kill(r->places, r->slot);
 }
+
+static const struct channel_ops channel_ops = { message, closed };
 
 /* Fills the place again after the delay that earlier quick deaths have
  * earned; another quick one makes it longer. */
@@ -106,7 +122,6 @@ respawn(struct row *r, bool was_quick)
 static void
 spawn(struct row *r)
 {
-	static const struct channel_ops ops = { message, closed };
 	struct places *p = r->places;
 	sigset_t all, mask;
 	int fds[2];
@@ -139,7 +154,8 @@ spawn(struct row *r)
 		return;
 	}
 	r->at = PLACE_STARTING;
-	r->channel = channel_new(p->base, fds[0], &ops, r);
+	r->generation = p->generation;
+	r->channel = channel_new(p->base, fds[0], &channel_ops, r);
 	if (r->channel == NULL)
 		fatal("out of memory");
 	p->ops->forked(p->arg, r->slot);
@@ -188,7 +204,7 @@ bury(struct row *r, int status)
 {
 	struct places *p = r->places;
 	uint64_t lived_ms = r->ready_ms == 0 ? 0 : clock_ms() - r->ready_ms;
-	bool has_left = r->at == PLACE_LEAVING;
+	bool has_left = !is_wanted(r);
 
 	say_death(r, status);
 	channel_free(r->channel);
@@ -219,12 +235,12 @@ places_reap(struct places *p)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (size_t i = 0; i < p->n; i++)
-			if (p->rows[i].pid == pid) {
-				bury(&p->rows[i], status);
-				break;
-			}
+	/* Others have children too. */
+	for (size_t i = 0; i < p->n; i++) {
+		pid = p->rows[i].pid;
+		if (pid != 0 && waitpid(pid, &status, WNOHANG) == pid)
+			bury(&p->rows[i], status);
+	}
 	if (p->stopping && !any_left(p))
 		p->ops->all_gone(p->arg);
 }
@@ -336,17 +352,16 @@ count(const struct places *p)
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n; i++)
-		n += p->rows[i].at != PLACE_EMPTY &&
-		     p->rows[i].at != PLACE_LEAVING;
+		n += is_wanted(&p->rows[i]);
 	return n;
 }
 
-/* The last row that is at a place; NULL if none is. */
+/* The last wanted row that is at a place; NULL if none is. */
 static struct row *
 find_last(struct places *p, enum place at)
 {
 	for (size_t i = p->n; i > 0; i--)
-		if (p->rows[i - 1].at == at)
+		if (p->rows[i - 1].at == at && is_wanted(&p->rows[i - 1]))
 			return &p->rows[i - 1];
 	return NULL;
 }
@@ -370,6 +385,25 @@ leave(struct row *r)
 	r->at = PLACE_LEAVING;
 	places_send(p, r->slot, &msg, -1);
 	p->ops->leave(p->arg, r->slot);
+}
+
+/* Once all who are wanted are ready, nobody older is needed. */
+static void
+dismiss_old(struct places *p)
+{
+	size_t ready = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		ready += is_wanted(&p->rows[i]) && p->rows[i].at == PLACE_READY;
+	if (ready < p->wanted || p->stopping)
+		return;
+	for (size_t i = 0; i < p->n; i++) {
+		struct row *r = &p->rows[i];
+
+		if (r->generation != p->generation &&
+		    (r->at == PLACE_STARTING || r->at == PLACE_READY))
+			leave(r);
+	}
 }
 
 /* One too many: those go first that serve nobody. */
@@ -408,6 +442,100 @@ places_want(struct places *p, size_t n)
 {
 	p->wanted = n;
 	balance(p);
+}
+
+size_t
+places_free_n(const struct places *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		n += p->rows[i].at == PLACE_EMPTY;
+	return n;
+}
+
+/* True if no row before this one is of the same generation. */
+static bool
+is_first(const struct places *p, const struct row *r)
+{
+	for (const struct row *o = p->rows; o < r; o++)
+		if (o->pid != 0 && o->generation == r->generation)
+			return false;
+	return r->pid != 0;
+}
+
+size_t
+places_generations(const struct places *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		n += is_first(p, &p->rows[i]);
+	return n;
+}
+
+bool
+places_save(const struct places *p, struct handoff *h)
+{
+	json_t *list = json_array();
+	bool is_good = true;
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct row *r = &p->rows[i];
+		json_t *part;
+		int fd;
+
+		if (r->pid == 0)
+			continue;
+		is_good &= r->channel != NULL && channel_is_idle(r->channel, &fd);
+		if (!is_good)
+			break;
+		part = json_pack("{s:I, s:i, s:i, s:I, s:I}", "slot",
+		    (json_int_t)i, "at", (int)r->at, "pid", (int)r->pid,
+		    "generation", (json_int_t)r->generation, "ready_ms",
+		    (json_int_t)r->ready_ms);
+		handoff_put_fd(h, part, "fd", fd);
+		json_array_append_new(list, part);
+	}
+	json_object_set_new(handoff_root(h), "workers", list);
+	return is_good;
+}
+
+static void
+adopt_row(struct row *r, const json_t *part)
+{
+	int fd = handoff_take_fd(part, "fd");
+
+	r->at = (enum place)json_integer_value(json_object_get(part, "at"));
+	r->pid = (pid_t)json_integer_value(json_object_get(part, "pid"));
+	r->generation = (uint32_t)json_integer_value(
+	    json_object_get(part, "generation"));
+	r->ready_ms = (uint64_t)json_integer_value(
+	    json_object_get(part, "ready_ms"));
+	if (fd == -1 ||
+	    (r->channel = channel_new(
+		 r->places->base, fd, &channel_ops, r)) == NULL)
+		fatal("the channel of worker %u is lost", r->slot + 1);
+}
+
+void
+places_adopt(struct places *p, struct handoff *h)
+{
+	const json_t *list = json_object_get(handoff_root(h), "workers"), *part;
+	size_t i;
+
+	p->was_ready = true;
+	json_array_foreach(list, i, part)
+	{
+		json_int_t slot =
+		    json_integer_value(json_object_get(part, "slot"));
+
+		if (slot < 0 || (size_t)slot >= p->n)
+			continue;
+		adopt_row(&p->rows[slot], part);
+		if (p->rows[slot].generation >= p->generation)
+			p->generation = p->rows[slot].generation + 1;
+	}
 }
 
 void

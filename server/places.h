@@ -16,6 +16,7 @@
 
 struct channel_msg;
 struct event_base;
+struct handoff;
 struct places;
 
 /* The exit code of a worker that cannot start with this setup. */
@@ -60,6 +61,19 @@ struct places *places_new(size_t n);
 /* Once, when there is an event loop. */
 void places_start(
     struct places *, struct event_base *, const struct places_ops *, void *arg);
+
+/*
+ * For a program that takes the place of this one: who is alive, and how to
+ * speak to them; false while something waits to be said to somebody. And those
+ * from it, after places_start(): they are of an older generation, which is told
+ * to leave as soon as all who are wanted are ready.
+ */
+bool places_save(const struct places *, struct handoff *);
+void places_adopt(struct places *, struct handoff *);
+
+/* How many generations are alive, and how many places are free. */
+size_t places_generations(const struct places *);
+size_t places_free_n(const struct places *);
 
 /* From here on there are to be `n`: places are filled, or workers told to
  * leave. */

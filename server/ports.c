@@ -215,6 +215,16 @@ wake(struct ports *p, uint64_t now_ms)
 	}
 }
 
+void
+ports_take(struct ports *p, uint16_t port)
+{
+	if (!is_in_range(p, port))
+		return;
+	if (place_of(p, port)->free_at != 0)
+		take_free(p, port);
+	place_of(p, port)->rest_until_ms = 0;
+}
+
 /* Takes a random one out of those that are free; 0 if there is none. */
 static uint16_t
 pick(struct ports *p)

@@ -50,6 +50,9 @@ int ports_listen(
 int ports_listen_at(
     struct ports *, const struct net_addr *, uint64_t now_ms, uint16_t port);
 
+/* Counts a port as given out that somebody has already. */
+void ports_take(struct ports *, uint16_t port);
+
 /* Gives a port back, whose descriptor the caller has closed; nothing happens if
  * the range has become another one. */
 void ports_release(struct ports *, uint16_t port, uint64_t now_ms);

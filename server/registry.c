@@ -25,12 +25,11 @@
 #define SLOT_DIGITS 7 /* of the slot in a label, hexadecimal */
 #define SLOTS_MAX   ((size_t)1 << (4 * SLOT_DIGITS))
 
-struct registry *
-registry_new(size_t tunnels)
+/* The master's own part, still empty; NULL with errno. */
+static struct registry *
+new_index(size_t tunnels, size_t sessions)
 {
-	size_t sessions = tunnels * REGISTRY_SHARE;
 	struct registry *r;
-	int saved_errno;
 
 	if (tunnels == 0 || tunnels > SLOTS_MAX / REGISTRY_SHARE) {
 		errno = EINVAL;
@@ -39,18 +38,40 @@ registry_new(size_t tunnels)
 	r = calloc(1, sizeof(*r));
 	if (r == NULL)
 		return NULL;
+	r->table.fd = r->table.read_fd = -1;
 	r->tunnels = calloc(tunnels, sizeof(*r->tunnels));
 	r->sessions = calloc(sessions, sizeof(*r->sessions));
-	r->table.fd = -1;
-	if (r->tunnels == NULL || r->sessions == NULL ||
-	    table_init(&r->table, tunnels, sessions) == -1) {
-		saved_errno = errno;
+	if (r->tunnels == NULL || r->sessions == NULL) {
 		registry_free(r);
-		errno = saved_errno;
+		errno = ENOMEM;
 		return NULL;
 	}
 	STAILQ_INIT(&r->free_tunnels);
 	STAILQ_INIT(&r->free_sessions);
+	return r;
+}
+
+static void
+free_failed(struct registry *r)
+{
+	int saved_errno = errno;
+
+	registry_free(r);
+	errno = saved_errno;
+}
+
+struct registry *
+registry_new(size_t tunnels)
+{
+	size_t sessions = tunnels * REGISTRY_SHARE;
+	struct registry *r = new_index(tunnels, sessions);
+
+	if (r == NULL)
+		return NULL;
+	if (table_init(&r->table, tunnels, sessions) == -1) {
+		free_failed(r);
+		return NULL;
+	}
 	for (size_t i = 0; i < tunnels; i++)
 		STAILQ_INSERT_TAIL(&r->free_tunnels, &r->tunnels[i], free);
 	for (size_t i = 0; i < sessions; i++)
@@ -72,6 +93,88 @@ registry_read_only(struct registry *r)
 {
 	free_index(r);
 	return table_read_only(&r->table);
+}
+
+/* Puts the session of a slot into the list of its owner, if it has one. */
+static void
+own(struct registry *r, struct session_slot *s, uint32_t worker)
+{
+	if (s->is_owned)
+		LIST_REMOVE(s, owned);
+	s->is_owned = worker != REGISTRY_NO_WORKER;
+	if (!s->is_owned)
+		return;
+	assert(worker < OWNERS);
+	LIST_INSERT_HEAD(&r->owned[worker], s, owned);
+}
+
+/* Finds out again what the index of a table was: a slot that is free begins
+ * where no slot has been. */
+static void
+index_rows(struct registry *r, uint32_t generation)
+{
+	struct registry_session session;
+	struct table_tunnel row;
+
+	for (uint32_t i = 0; i < r->table.size; i++) {
+		struct tunnel_slot *t = &r->tunnels[i];
+
+		t->generation = generation;
+		if (!table_read_tunnel(&r->table, i, &row) ||
+		    row.tunnel.ref.generation == 0)
+			STAILQ_INSERT_TAIL(&r->free_tunnels, t, free);
+		else
+			t->generation = row.tunnel.ref.generation;
+	}
+	for (uint32_t i = 0; i < r->table.sessions_n; i++) {
+		struct session_slot *s = &r->sessions[i];
+
+		s->generation = generation;
+		if (!table_read_session(&r->table, i, &session) ||
+		    session.ref.generation == 0) {
+			STAILQ_INSERT_TAIL(&r->free_sessions, s, free);
+			continue;
+		}
+		s->generation = session.ref.generation;
+		own(r, s, session.worker);
+	}
+}
+
+struct registry *
+registry_adopt(int fd, size_t tunnels, struct registry_used used)
+{
+	size_t sessions = tunnels * REGISTRY_SHARE;
+	struct registry *r = new_index(tunnels, sessions);
+
+	if (r == NULL)
+		return NULL;
+	if (table_adopt(&r->table, fd, tunnels, sessions) == -1) {
+		free_failed(r);
+		return NULL;
+	}
+	index_rows(r, used.generation);
+	r->last_member = used.member;
+	return r;
+}
+
+struct registry_used
+registry_used(const struct registry *r)
+{
+	struct registry_used used = { .member = r->last_member };
+
+	for (size_t i = 0; i < r->table.size; i++)
+		if (r->tunnels[i].generation > used.generation)
+			used.generation = r->tunnels[i].generation;
+	for (size_t i = 0; i < r->table.sessions_n; i++)
+		if (r->sessions[i].generation > used.generation)
+			used.generation = r->sessions[i].generation;
+	return used;
+}
+
+int
+registry_fd(const struct registry *r)
+{
+	return r->table.fd;
 }
 
 void
@@ -164,6 +267,14 @@ registry_session(const struct registry *r, struct registry_ref ref,
 }
 
 bool
+registry_session_at(const struct registry *r, size_t slot,
+    struct registry_session *session)
+{
+	return table_read_session(&r->table, (uint32_t)slot, session) &&
+	       session->ref.generation != 0;
+}
+
+bool
 registry_find_session(const struct registry *r, const char *label,
     struct registry_session *session)
 {
@@ -195,19 +306,6 @@ renew(uint32_t *generation)
 	if (++*generation == 0)
 		++*generation;
 	return *generation;
-}
-
-/* Puts the session of a slot into the list of its owner, if it has one. */
-static void
-own(struct registry *r, struct session_slot *s, uint32_t worker)
-{
-	if (s->is_owned)
-		LIST_REMOVE(s, owned);
-	s->is_owned = worker != REGISTRY_NO_WORKER;
-	if (!s->is_owned)
-		return;
-	assert(worker < OWNERS);
-	LIST_INSERT_HEAD(&r->owned[worker], s, owned);
 }
 
 /* "s", the slot, 64 random bits: 24 lower-case letters and digits. */

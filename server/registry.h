@@ -101,6 +101,19 @@ struct registry_session {
  */
 struct registry *registry_new(size_t tunnels);
 
+/*
+ * The same from one that another program has made, and left: takes over the
+ * descriptor, that of registry_fd(). `used` is what registry_used() said there.
+ * NULL with errno.
+ */
+struct registry_used {
+	uint32_t generation; /* no slot has had a larger one */
+	uint32_t member;
+};
+struct registry *registry_adopt(int fd, size_t tunnels, struct registry_used);
+struct registry_used registry_used(const struct registry *);
+int registry_fd(const struct registry *);
+
 /* Worker, after fork: gives up the writable mapping for a read-only one.
  * -1 with errno. */
 int registry_read_only(struct registry *);
@@ -159,6 +172,10 @@ bool registry_drop(struct registry *, struct registry_ref session);
 
 /* The tunnel is gone, and all its sessions. */
 bool registry_remove(struct registry *, struct registry_ref tunnel);
+
+/* The session in a slot; false if there is none. */
+bool registry_session_at(
+    const struct registry *, size_t slot, struct registry_session *);
 
 /* Calls fn for each session that `worker` owns; fn may lose or remove it. */
 void registry_each_of(struct registry *, uint32_t worker,

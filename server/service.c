@@ -22,6 +22,7 @@
 #include "common/log.h"
 #include "server/config.h"
 #include "server/config_text.h"
+#include "server/handoff.h"
 #include "server/pidfile.h"
 
 struct service {
@@ -76,6 +77,29 @@ service_new(const struct config *config)
 	s->pidfile = pidfile_open(config->pid_file, why, sizeof(why));
 	if (s->pidfile == NULL)
 		fatal("%s", why);
+	return s;
+}
+
+void
+service_save(const struct service *s, struct handoff *h)
+{
+	json_t *part = json_object();
+
+	handoff_put_fd(h, part, "fd",
+	    s->pidfile == NULL ? -1 : pidfile_fd(s->pidfile));
+	json_object_set_new(handoff_root(h), "pid-file", part);
+}
+
+struct service *
+service_adopt(struct handoff *h, const struct config *config)
+{
+	const json_t *part = json_object_get(handoff_root(h), "pid-file");
+	struct service *s = log_must_alloc(1, sizeof(*s));
+	int fd = handoff_take_fd(part, "fd");
+
+	s->starter = -1;
+	if (fd != -1)
+		s->pidfile = pidfile_adopt(config->pid_file, fd);
 	return s;
 }
 

@@ -11,10 +11,16 @@
 
 struct config;
 struct event_base;
+struct handoff;
 struct service;
 
 /* Locks the pid file, if one is set. fatal() with a clear message. */
 struct service *service_new(const struct config *);
+
+/* For a program that takes the place of this one, as the same process: the pid
+ * file; and the service that goes on. */
+void service_save(const struct service *, struct handoff *);
+struct service *service_adopt(struct handoff *, const struct config *);
 
 /* Goes into the background, unless the foreground was asked for, and writes
  * the pid file. The process that was started stays until the daemon is ready

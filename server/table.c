@@ -11,9 +11,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -312,24 +314,34 @@ measure(struct table *t, size_t tunnels, size_t sessions)
 		 t->sessions_n * sizeof(*t->sessions);
 }
 
-/* The shared part. Sealed, so that nobody can shrink it under us, and only
- * this mapping, made before the seal, can ever write. */
+/* Maps the memfd for the one writer, and opens it once more for those who only
+ * read: a mapping made from that descriptor can never be made writable. */
 static int
-share(struct table *t)
+map_it(struct table *t)
 {
-	void *map;
+	char path[sizeof("/proc/self/fd/") + 12];
+	void *map =
+	    mmap(NULL, t->len, PROT_READ | PROT_WRITE, MAP_SHARED, t->fd, 0);
 
-	t->fd =
-	    memfd_create("ltserver-registry", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (t->fd == -1 || ftruncate(t->fd, (off_t)t->len) == -1)
-		return -1;
-	map = mmap(NULL, t->len, PROT_READ | PROT_WRITE, MAP_SHARED, t->fd, 0);
 	if (map == MAP_FAILED)
 		return -1;
 	place(t, map);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", t->fd);
+	t->read_fd = open(path, O_RDONLY | O_CLOEXEC);
+	return t->read_fd == -1 ? -1 : 0;
+}
+
+/* The shared part. Sealed, so that nobody can shrink it under us. */
+static int
+share(struct table *t)
+{
+	t->fd =
+	    memfd_create("ltserver-registry", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (t->fd == -1 || ftruncate(t->fd, (off_t)t->len) == -1 ||
+	    map_it(t) == -1)
+		return -1;
 	if (fcntl(t->fd, F_ADD_SEALS,
-		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE |
-		    F_SEAL_SEAL) == -1)
+		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == -1)
 		return -1;
 	t->header->magic = MAGIC;
 	t->header->layout = LAYOUT;
@@ -343,22 +355,50 @@ int
 table_init(struct table *t, size_t tunnels, size_t sessions)
 {
 	memset(t, 0, sizeof(*t));
-	t->fd = -1;
+	t->fd = t->read_fd = -1;
 	measure(t, tunnels, sessions);
 	return share(t);
 }
 
 int
+table_adopt(struct table *t, int fd, size_t tunnels, size_t sessions)
+{
+	struct stat st;
+
+	memset(t, 0, sizeof(*t));
+	t->fd = fd;
+	t->read_fd = -1;
+	measure(t, tunnels, sessions);
+	if (fstat(fd, &st) == -1)
+		return -1;
+	if ((size_t)st.st_size == t->len) {
+		if (map_it(t) == -1)
+			return -1;
+		if (table_is_sound(t))
+			return 0;
+	}
+	errno = EPROTO;
+	return -1;
+}
+
+int
+table_layout(void)
+{
+	return LAYOUT * 65536 + (int)sizeof(struct table_cell);
+}
+
+int
 table_read_only(struct table *t)
 {
-	void *map = mmap(NULL, t->len, PROT_READ, MAP_SHARED, t->fd, 0);
+	void *map = mmap(NULL, t->len, PROT_READ, MAP_SHARED, t->read_fd, 0);
 
 	if (map == MAP_FAILED)
 		return -1;
 	munmap(t->header, t->len);
 	place(t, map);
 	close(t->fd);
-	t->fd = -1;
+	close(t->read_fd);
+	t->fd = t->read_fd = -1;
 	if (table_is_sound(t))
 		return 0;
 	errno = EPROTO;
@@ -372,6 +412,8 @@ table_fini(struct table *t)
 		munmap(t->header, t->len);
 	if (t->fd != -1)
 		close(t->fd);
+	if (t->read_fd != -1)
+		close(t->read_fd);
 }
 
 bool

@@ -26,6 +26,7 @@ struct table_header;
 
 struct table {
 	int fd;		   /* of the memfd; -1 in a worker that has mapped it */
+	int read_fd;	   /* the same, for reading only; -1 likewise */
 	size_t size;	   /* rows of tunnels */
 	size_t sessions_n; /* rows of sessions */
 	size_t buckets_n;  /* a power of two */
@@ -43,10 +44,17 @@ struct table_tunnel {
 };
 
 /* Makes an empty table, or the mapping of one read-only; -1 with errno.
- * table_fini() takes one that is all zero but for fd -1 too. */
+ * table_fini() takes one that is all zero but for both fds -1 too. */
 int table_init(struct table *, size_t tunnels, size_t sessions);
+
+/* The same from the memfd of a table that another program has made; it takes
+ * over `fd`. */
+int table_adopt(struct table *, int fd, size_t tunnels, size_t sessions);
 int table_read_only(struct table *);
 void table_fini(struct table *);
+
+/* A number for how the memfd is laid out. */
+int table_layout(void);
 
 /* True if the header is that of such a table. */
 bool table_is_sound(const struct table *);

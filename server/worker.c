@@ -139,7 +139,9 @@ drain(struct worker *w, const char *why)
 static void
 leave_others(struct worker *w)
 {
-	w->leaving = !w->draining;
+	if (w->draining)
+		return;
+	w->leaving = true;
 	metrics_listen(w->metrics, -1);
 	drain(w, "others go on");
 }
@@ -316,6 +318,7 @@ message(void *arg, const struct channel_msg *msg, int fd)
 		park_wake(w, msg->tunnel);
 		break;
 	case CHANNEL_DRAIN:
+		w->leaving = false;
 		drain(w, "asked to stop");
 		break;
 	case CHANNEL_LEAVE:
@@ -339,6 +342,7 @@ closed(void *arg, const char *why)
 	metrics_listen(w->metrics, -1);
 	control_claims_drop(w);
 	api_drop(w);
+	w->leaving = false;
 	drain(w, "the master is gone");
 }
 

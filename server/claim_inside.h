@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The inside of the book of claims, shared by claim.c, which keeps it, and
+ * claim_handoff.c, which hands it to another program; nobody else includes it.
+ */
+#ifndef LT_SERVER_CLAIM_INSIDE_H
+#define LT_SERVER_CLAIM_INSIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "server/claim.h"
+
+struct event;
+
+/* What the master alone has of the session in one slot. */
+struct hold {
+	struct claim_book *book;
+	struct registry_ref session; /* whose grace period it is */
+	struct event *timer; /* NULL until it is needed for the first time */
+	bool is_leaving;     /* its client said goodbye on another session */
+
+	/* Of a node session. */
+	TAILQ_ENTRY(hold) orphan;
+	bool is_orphan; /* without an owner: for the next ready worker */
+	bool is_empty;	/* nobody is connected, as the owner says */
+};
+
+TAILQ_HEAD(hold_list, hold);
+
+/* And of the tunnel in one slot, if it has a port. */
+struct claim_port {
+	int fd;		   /* listens on the port */
+	uint16_t port;	   /* 0: none */
+	uint16_t listener; /* beside which the port was opened */
+	bool is_tcp;	   /* of those for kind tcp, not for node sessions */
+};
+
+struct claim_book {
+	struct event_base *base;
+	struct registry *registry;
+	const struct config *config;
+	const struct claim_ops *ops;
+	void *arg;
+	struct hold *holds;	  /* by slot of the session */
+	struct claim_port *ports; /* by slot of the tunnel */
+	struct hold_list orphans;
+};
+
+/* Starts the grace period of a session; false if there is no memory. */
+bool claim_hold(struct claim_book *, struct registry_ref session, uint64_t ms);
+
+/* Whoever is ready next gets this session. */
+void claim_orphan(struct claim_book *, struct hold *);
+
+#endif
