@@ -11,12 +11,14 @@ from visitor import PATIENCE, Visitor
 
 class Load:
     """`rate` visitors a second; on a slow machine fewer, never more at once
-    than `threads`. open_visitor makes the connection, Visitor by default."""
+    than `threads`. open_visitor makes the connection, Visitor by default. Without
+    `keeps` nobody stays: some tunnels serve one request a connection."""
 
-    def __init__(self, server, name, rate=20, threads=4, open_visitor=None):
+    def __init__(self, server, name, rate=20, threads=4, open_visitor=None,
+                 keeps=True):
         self.server, self.host = server, server.host(name)
         self.open_visitor = open_visitor or (lambda: Visitor(server))
-        self.pause = threads / rate
+        self.pause, self.keeps = threads / rate, keeps
         self.served, self.faults = 0, []
         self.over = threading.Event()
         self.lock = threading.Lock()
@@ -51,8 +53,9 @@ class Load:
         assert not self.faults, self.faults
 
     def __enter__(self):
-        self.kept = self.open_visitor()
-        assert self.kept.request(self.host, "/kept").status == 200
+        if self.keeps:
+            self.kept = self.open_visitor()
+            assert self.kept.request(self.host, "/kept").status == 200
         for thread in self.threads:
             thread.start()
         self.go_on()
@@ -65,5 +68,6 @@ class Load:
         if kind is not None:
             return
         self.go_on(0)
-        assert self.kept.request(self.host, "/kept").status == 200
-        self.kept.close()
+        if self.keeps:
+            assert self.kept.request(self.host, "/kept").status == 200
+            self.kept.close()

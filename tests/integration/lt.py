@@ -224,9 +224,10 @@ class Program:
     """A program under test, with its output in files."""
 
     def __init__(self, program, *args, title=None, env=None, wrapper=()):
-        self.title = title or f"{program} {len(_programs)}"
+        name = os.path.basename(program)
+        self.title = title or f"{name} {len(_programs)}"
         self.argv = [*wrapper, os.path.join(BUILD, program), *map(str, args)]
-        self.base = os.path.join(tmp, f"{len(_programs)}-{program}")
+        self.base = os.path.join(tmp, f"{len(_programs)}-{name}")
         os.makedirs(self.base, exist_ok=True)
         self.env = {
             k: v for k, v in os.environ.items()
@@ -310,13 +311,15 @@ class Server(Program):
     """ltserver in the foreground, on a free port of 127.0.0.1.
 
     config is the text of its configuration file, options are -o settings,
-    listen the addresses in place of the default one; () leaves them to config.
+    listen the addresses in place of the default one; () leaves them to config;
+    path is another program than the one that was built.
     Once it listens, ports has the port of each and port the first.
     """
 
     def __init__(self, *args, domain="localhost", workers=2, config="",
-                 listen=("127.0.0.1:0",), options=None, wait=True, **program):
-        super().__init__("ltserver", **program)
+                 listen=("127.0.0.1:0",), options=None, wait=True,
+                 path="ltserver", **program):
+        super().__init__(path, **program)
         self.domain = domain
         self.config = self.base + "/ltserver.conf"
         self.configure(config)
