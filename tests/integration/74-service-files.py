@@ -37,8 +37,8 @@ for key in ("Provides", "Required-Start", "Required-Stop", "Default-Start",
 actions = set(re.search(r"\{([a-z|-]+)\}", init).group(1).split("|"))
 assert actions == set(re.findall(r"[a-z-]+", " ".join(re.findall(
     r"^([a-z| -]+)\) \w", init, re.M)))), actions
-assert {"start", "stop", "restart", "reload", "force-reload", "status",
-        "configtest"} <= actions
+assert {"start", "stop", "restart", "reload", "force-reload", "upgrade",
+        "status", "configtest"} <= actions
 run("sh", "-n", os.path.join(lt.ROOT, "etc", "ltserver.init"))
 for name in re.findall(r"^([A-Z_]+)=", text("etc", "ltserver.default"), re.M):
     assert re.search(rf"^{name}=", init, re.M), name
