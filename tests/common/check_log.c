@@ -103,6 +103,11 @@ START_TEST(levels)
 	log_open("ltserver", LOG_LEVEL_DEBUG);
 	log_debug("shown");
 	matches(packet(), "debug: shown\n$");
+	log_set_level(LOG_LEVEL_ERROR);
+	log_warn("hidden");
+	ck_assert_str_eq(packet(), "");
+	log_error("shown");
+	matches(packet(), "error: shown\n$");
 }
 END_TEST
 

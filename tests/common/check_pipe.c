@@ -95,6 +95,37 @@ START_TEST(leftover_is_destroyed)
 }
 END_TEST
 
+/* A limit that comes later: what rests goes at once, what is taken when it is
+ * put back. */
+START_TEST(limit)
+{
+	struct pipe_pool *pool = pipe_pool_new(3, 65536);
+	struct pipe p[3] = { PIPE_NONE, PIPE_NONE, PIPE_NONE };
+	int rd[3];
+
+	for (int i = 0; i < 3; i++) {
+		ck_assert(pipe_take(pool, &p[i]));
+		rd[i] = p[i].rd;
+	}
+	pipe_put(pool, &p[2]);
+	pipe_pool_limit(pool, 1);
+	ck_assert_int_eq(fcntl(rd[2], F_GETFD), -1);
+	ck_assert_int_ne(fcntl(rd[1], F_GETFD), -1);
+	ck_assert(!pipe_take(pool, &p[2]));
+	pipe_put(pool, &p[1]);
+	ck_assert_int_eq(fcntl(rd[1], F_GETFD), -1);
+	pipe_put(pool, &p[0]);
+	ck_assert_int_ne(fcntl(rd[0], F_GETFD), -1);
+	ck_assert(pipe_take(pool, &p[0]));
+	ck_assert_int_eq(p[0].rd, rd[0]);
+	pipe_pool_limit(pool, 3);
+	ck_assert(pipe_take(pool, &p[1]));
+	pipe_put(pool, &p[0]);
+	pipe_put(pool, &p[1]);
+	pipe_pool_free(pool);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -107,6 +138,7 @@ main(void)
 	tcase_add_test(tc, none);
 	tcase_add_test(tc, reused);
 	tcase_add_test(tc, leftover_is_destroyed);
+	tcase_add_test(tc, limit);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

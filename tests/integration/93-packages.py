@@ -152,6 +152,16 @@ started = [subprocess.Popen(argv, stdout=out, stderr=out) for argv, out in (
     (["ltclient", "-S", "http://localhost:8000", "-s", "demo", "5000"],
      open("out", "w")))]
 wait_until(lambda: "your url is" in open("out").read())
+
+
+def is_served():
+    try:
+        return visit()
+    except AssertionError:
+        return None
+
+
+wait_until(is_served) # the page's own server may be slower
 old = visit()
 threads = [threading.Thread(target=keep_visiting) for _ in range(3)]
 for thread in threads:

@@ -14,6 +14,7 @@
 #include <event2/event.h>
 
 #include "common/clock.h"
+#include "server/handoff.h"
 
 #define SIZE  3
 #define LOG   64
@@ -975,6 +976,101 @@ START_TEST(node_session_outlives_its_owner)
 }
 END_TEST
 
+/* Its client cannot be told, so it goes to somebody else at once; others are
+ * told by their worker. */
+START_TEST(node_session_leaves_first)
+{
+	struct channel_claimed c, d;
+	struct registry_session s;
+
+	prepare_node("demo", "192.0.2.1");
+	c = ask(5, CHANNEL_GRANTED);
+	d = granted("other", 1, 5);
+	claim_worker_leaves(book, 5); /* nobody is there who could */
+	no_more();
+	heir = 7;
+	claim_worker_leaves(book, 5);
+	c = adopted(7, &c);
+	next(5, CHANNEL_TAKEN);
+	no_more();
+	ck_assert(registry_session(reg, d.session, &s));
+	ck_assert_uint_eq(s.worker, 5);
+	claim_worker_gone(book, 5);
+	ck_assert(is_held("other"));
+	ck_assert(registry_session(reg, c.session, &s));
+	ck_assert_uint_eq(s.worker, 7);
+}
+END_TEST
+
+static void
+port_adopted(void *arg, bool is_tcp, uint16_t port)
+{
+	ck_assert_ptr_eq(arg, &config);
+	ck_assert(!is_tcp);
+	ck_assert_uint_eq(port, last_port);
+	ports_open++;
+}
+
+/* The same program, in place of another one: it has a copy of each descriptor,
+ * and closes its own. */
+static void
+hand_over(void)
+{
+	static const struct claim_ops ops = { take_note, take_note_for_all,
+		open_port, close_port, pick };
+	struct handoff *h = handoff_new();
+	json_t *list, *part;
+	size_t i;
+
+	claim_save(book, h);
+	list = json_object_get(handoff_root(h), "ports");
+	json_array_foreach(list, i, part)
+	{
+		json_t *fd = json_object_get(part, "fd");
+
+		json_integer_set(fd, dup((int)json_integer_value(fd)));
+	}
+	claim_book_free(book);
+	ports_open = 0;
+	book = claim_book_new(base, reg, &config, &ops, &config);
+	claim_adopt(book, h, port_adopted);
+	handoff_free(h);
+}
+
+START_TEST(handed_over)
+{
+	struct channel_claimed c, d;
+
+	config.grace = 1;
+	prepare_node("demo", "192.0.2.1");
+	c = ask(5, CHANNEL_GRANTED);
+	d = granted("other", 1, 5);
+	claim_down(book, 5, d.session, CHANNEL_LOST);
+	ck_assert(is_held("other"));
+	hand_over();
+	ck_assert_uint_eq(ports_open, 1);
+	no_more();
+	/* The session is where it was, with its port. */
+	heir = 7;
+	claim_worker_leaves(book, 5);
+	c = adopted(7, &c);
+	next(5, CHANNEL_TAKEN);
+	/* What was held is held no longer than before. */
+	event_base_loop(base, EVLOOP_ONCE);
+	next(ALL, CHANNEL_GONE);
+	ck_assert(is_free("other"));
+	/* One that was lost goes to whoever is ready first. */
+	heir = REGISTRY_NO_WORKER;
+	claim_worker_gone(book, 7);
+	hand_over();
+	claim_worker_ready(book, 5);
+	c = adopted(5, &c);
+	claim_down(book, 5, c.session, CHANNEL_CLOSED);
+	next(ALL, CHANNEL_GONE);
+	ck_assert_uint_eq(ports_open, 0);
+}
+END_TEST
+
 /* Nobody gets ready in time, or the grace period is none. */
 START_TEST(orphans_do_not_live_for_ever)
 {
@@ -1069,7 +1165,8 @@ main(void)
 		dead_worker_loses_only_its_own, node_session_has_a_port,
 		node_session_is_of_kind_http, without_a_port_there_is_none,
 		node_name_is_its_own_while_in_use, dialects_do_not_mix,
-		node_session_outlives_its_owner, orphans_do_not_live_for_ever,
+		node_session_outlives_its_owner, node_session_leaves_first,
+		handed_over, orphans_do_not_live_for_ever,
 		operator_closes_a_live_tunnel, operator_closes_a_held_name,
 		operator_closes_a_node_session };
 	Suite *suite = suite_create("claim");

@@ -162,6 +162,54 @@ START_TEST(busy_ones_are_passed_over)
 }
 END_TEST
 
+/* What is given out stays so, what rests goes on resting, and a port that comes
+ * back from outside is no business of ours. */
+START_TEST(another_range)
+{
+	struct ports_range half = { range.first,
+		(uint16_t)(range.first + N / 2 - 1) };
+	uint16_t in_use = range.first, out = (uint16_t)(range.first + N - 1);
+	uint16_t rests = (uint16_t)(range.first + 1), port;
+
+	close(ports_listen_at(ports, &any, 0, in_use));
+	close(ports_listen_at(ports, &any, 0, out));
+	close(ports_listen_at(ports, &any, 0, rests));
+	ports_release(ports, rests, 100);
+	ports_change(&ports, half);
+	take_none(100 + REST - 1);
+	close(take(100 + REST, &port));
+	ck_assert_uint_eq(port, rests);
+	ports_release(ports, out, 2000);
+	ck_assert_int_eq(ports_listen_at(ports, &any, 2000, out), -1);
+	ck_assert_int_eq(errno, ERANGE);
+	ports_change(&ports, range);
+	/* It is free in this one, and so may be given back once more. */
+	ports_release(ports, out, 2000);
+	ck_assert_int_eq(ports_listen_at(ports, &any, 2000, in_use), -1);
+	ck_assert_int_eq(errno, EADDRINUSE);
+	ports_release(ports, in_use, 2000);
+	close(ports_listen_at(ports, &any, 2000, in_use));
+	close(ports_listen_at(ports, &any, 2000, out));
+}
+END_TEST
+
+START_TEST(taken_already)
+{
+	uint16_t port;
+
+	ports_take(ports, range.first);
+	ports_take(ports, (uint16_t)(range.last + 1));
+	for (int i = 0; i < N - 1; i++) {
+		close(take(0, &port));
+		ck_assert_uint_ne(port, range.first);
+	}
+	take_none(0);
+	ports_release(ports, range.first, 0);
+	close(take(REST, &port));
+	ck_assert_uint_eq(port, range.first);
+}
+END_TEST
+
 /* What is wrong with the address costs no port. */
 START_TEST(other_errors_are_told)
 {
@@ -240,7 +288,8 @@ main(void)
 {
 	const TTest *const tests[] = { each_is_given_out_once,
 		a_certain_port_can_be_had, what_is_given_back_rests,
-		busy_ones_are_passed_over, other_errors_are_told, ranges };
+		busy_ones_are_passed_over, other_errors_are_told,
+		another_range, taken_already, ranges };
 	Suite *suite = suite_create("ports");
 	TCase *tc = tcase_create("ports");
 	SRunner *runner = srunner_create(suite);

@@ -9,6 +9,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -445,6 +446,67 @@ START_TEST(each_of_visits_what_a_worker_owns)
 }
 END_TEST
 
+/* What a program leaves the next one finds, and no reference of old can mean
+ * anything new there. */
+START_TEST(adopted_by_another_program)
+{
+	struct registry_tunnel a, b, t;
+	struct registry_session sa, sb, s, held;
+	struct registry_used used;
+	struct registry *old;
+	int fd;
+
+	make(4);
+	ck_assert(add("first", 1, 1, &a, &sa));
+	ck_assert(add("second", 2, 3, &b, &sb));
+	for (int i = 0; i < 5; i++) {
+		ck_assert(add("third", 3, 5, &t, &s));
+		ck_assert(registry_remove(reg, t.ref));
+	}
+	ck_assert(registry_lose(reg, sb.ref, 12345, &held));
+	used = registry_used(reg);
+	fd = dup(registry_fd(reg));
+	old = reg;
+	reg = registry_adopt(fd, 4, used);
+	ck_assert_ptr_nonnull(reg);
+	registry_free(old);
+	sound();
+	ck_assert_uint_eq(registry_count(reg), 2);
+	ck_assert(registry_find(reg, "first", &t));
+	ck_assert(registry_ref_same(t.ref, a.ref));
+	ck_assert(registry_session(reg, sa.ref, &s));
+	ck_assert_uint_eq(s.worker, 1);
+	ck_assert(registry_session_at(reg, held.ref.slot, &s));
+	ck_assert_uint_eq(s.grace_end_ms, 12345);
+	ck_assert_uint_eq(each_of(1), 1);
+	ck_assert_uint_eq(each_of(2), 0);
+	/* The owner can be another one now, and slots are used again. */
+	ck_assert(registry_move(reg, held.ref, 7, &sb.peer, &s));
+	ck_assert_uint_eq(each_of(7), 1);
+	ck_assert(add("third", 3, 5, &t, &s));
+	ck_assert_uint_gt(t.ref.generation, used.generation);
+	ck_assert_uint_gt(s.ref.generation, used.generation);
+	ck_assert_uint_gt(s.member, used.member);
+	ck_assert(add("fourth", 3, 5, &t, &s));
+	ck_assert(!add("fifth", 3, 5, &t, &s));
+	end();
+}
+END_TEST
+
+START_TEST(of_another_size_is_refused)
+{
+	int fd;
+
+	make(4);
+	fd = dup(registry_fd(reg));
+	ck_assert_ptr_null(
+	    registry_adopt(fd, 5, (struct registry_used){ 0 }));
+	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+	ck_assert_ptr_null(registry_adopt(-1, 4, (struct registry_used){ 0 }));
+	end();
+}
+END_TEST
+
 /* In a worker: the mapping of the table cannot be made writable again. */
 static int
 try_to_write(void)
@@ -677,7 +739,8 @@ main(void)
 		seats_run_out, removed_tunnel_leaves_nothing,
 		refs_from_nowhere_are_refused, bad_sizes_and_names_are_refused,
 		full_table_and_chains, freed_slots_rest_longest,
-		each_of_visits_what_a_worker_owns, workers_cannot_write,
+		each_of_visits_what_a_worker_owns, adopted_by_another_program,
+		of_another_size_is_refused, workers_cannot_write,
 		readers_see_whole_rows, readers_outlive_the_writer };
 	Suite *suite = suite_create("registry");
 	TCase *tc = tcase_create("registry");
