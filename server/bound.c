@@ -204,8 +204,8 @@ commit_one(struct bound *b, uint16_t slot,
 }
 
 static void
-commit_metrics(struct bound *b,
-    void (*fn)(void *arg, uint16_t slot, int fd), void *arg)
+commit_metrics(
+    struct bound *b, void (*fn)(void *arg, uint16_t slot, int fd), void *arg)
 {
 	struct place *is = &b->metrics[0], *next = &b->metrics[1];
 
@@ -221,8 +221,8 @@ commit_metrics(struct bound *b,
 }
 
 void
-bound_commit(struct bound *b, void (*fn)(void *arg, uint16_t slot, int fd),
-    void *arg)
+bound_commit(
+    struct bound *b, void (*fn)(void *arg, uint16_t slot, int fd), void *arg)
 {
 	for (uint16_t i = 0; i < CONFIG_SLOTS_MAX; i++)
 		commit_one(b, i, fn, arg);
@@ -297,13 +297,12 @@ bound_save(const struct bound *b, struct handoff *h)
 
 	for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++)
 		json_array_append_new(list,
-		    b->listeners[i].fd == -1
-			? json_null()
-			: save_place(&b->listeners[i], h));
+		    b->listeners[i].fd == -1 ? json_null()
+					     : save_place(&b->listeners[i], h));
 	json_object_set_new(handoff_root(h), "listeners", list);
 	if (b->metrics[0].fd != -1)
-		json_object_set_new(handoff_root(h), "metrics",
-		    save_place(&b->metrics[0], h));
+		json_object_set_new(
+		    handoff_root(h), "metrics", save_place(&b->metrics[0], h));
 }
 
 struct bound *

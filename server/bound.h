@@ -37,17 +37,16 @@ void bound_port_adopt(struct bound *, bool is_tcp, uint16_t port);
 
 /* The first step: binds what the settings have more, and puts slots and ports
  * into them. False with `why`, and nothing has changed. */
-bool bound_prepare(
-    struct bound *, struct config *, char why[BOUND_WHY_MAX]);
+bool bound_prepare(struct bound *, struct config *, char why[BOUND_WHY_MAX]);
 
 /* Gives back what was prepared. */
 void bound_cancel(struct bound *);
 
 /* The second step: what was prepared is what there is. Calls fn for each
- * listener that has come, with its descriptor, or has gone, with -1; then closes
- * those that have gone. */
-void bound_commit(struct bound *,
-    void (*fn)(void *arg, uint16_t slot, int fd), void *arg);
+ * listener that has come, with its descriptor, or has gone, with -1; then
+ * closes those that have gone. */
+void bound_commit(
+    struct bound *, void (*fn)(void *arg, uint16_t slot, int fd), void *arg);
 
 /* The listener of a slot; -1 if there is none. BOUND_METRICS: where metrics are
  * served. */

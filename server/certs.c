@@ -22,8 +22,8 @@
 
 #include "server/sealed.h"
 
-#define MAGIC	  0x4c546365 /* "LTce" */
-#define LAYOUT	  1	     /* changes with anything that is in the memfd */
+#define MAGIC  0x4c546365 /* "LTce" */
+#define LAYOUT 1	  /* changes with anything that is in the memfd */
 
 struct header {
 	uint32_t magic;
@@ -88,11 +88,11 @@ certs_seal(const struct certs *c)
 
 	if (fd == -1)
 		return -1;
-	return sealed_end(fd,
-	    sealed_put(fd, &header, sizeof(header)) && put_rows(fd, c) &&
-		sealed_put(
-		    fd, c->tickets, c->tickets_n * sizeof(c->tickets[0])) &&
-		put_pairs(fd, c));
+	return sealed_end(fd, sealed_put(fd, &header, sizeof(header)) &&
+				  put_rows(fd, c) &&
+				  sealed_put(fd, c->tickets,
+				      c->tickets_n * sizeof(c->tickets[0])) &&
+				  put_pairs(fd, c));
 }
 
 /* What is left to be read. */

@@ -22,9 +22,9 @@ claim_save(const struct claim_book *b, struct handoff *h)
 
 		if (p->port == 0)
 			continue;
-		part = json_pack("{s:I, s:i, s:i, s:b}", "slot",
-		    (json_int_t)i, "port", (int)p->port, "listener",
-		    (int)p->listener, "tcp", (int)p->is_tcp);
+		part = json_pack("{s:I, s:i, s:i, s:b}", "slot", (json_int_t)i,
+		    "port", (int)p->port, "listener", (int)p->listener, "tcp",
+		    (int)p->is_tcp);
 		handoff_put_fd(h, part, "fd", p->fd);
 		json_array_append_new(list, part);
 	}

@@ -89,15 +89,12 @@ take_key(struct config_listen *l, const struct config_listen_key *k,
 }
 
 static bool
-take_listener(
-    struct config *c, const json_t *shown, char *why, size_t size)
+take_listener(struct config *c, const json_t *shown, char *why, size_t size)
 {
 	const char *address =
 	    json_string_value(json_object_get(shown, "address"));
-	json_int_t slot =
-	    json_integer_value(json_object_get(shown, "slot"));
-	json_int_t port =
-	    json_integer_value(json_object_get(shown, "port"));
+	json_int_t slot = json_integer_value(json_object_get(shown, "slot"));
+	json_int_t port = json_integer_value(json_object_get(shown, "port"));
 	size_t at = c->listen_n;
 
 	if (address == NULL || slot < 0 || slot >= CONFIG_SLOTS_MAX ||
@@ -146,8 +143,7 @@ take_all(struct config *c, const json_t *all, char *why, size_t size)
 	for (size_t i = 0; i < config_options_n; i++) {
 		const struct config_option *o = &config_options[i];
 
-		if (!take_value(
-			c, o, json_object_get(all, o->key), why, size))
+		if (!take_value(c, o, json_object_get(all, o->key), why, size))
 			return false;
 	}
 	return c->listen_n > 0;

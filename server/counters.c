@@ -50,7 +50,7 @@ static const struct {
 struct counters {
 	size_t workers_n;
 	size_t sessions_n;
-	size_t len;			/* of the mapping */
+	size_t len; /* of the mapping */
 	int fd;
 	struct counters_master *master; /* the first of what is mapped */
 	struct counters_worker *workers;

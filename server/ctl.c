@@ -38,9 +38,9 @@
 /* What a caller is at. */
 enum stage {
 	STAGE_ASKING,
-	STAGE_ROWS, /* rows of the answer are made */
+	STAGE_ROWS,    /* rows of the answer are made */
 	STAGE_UPGRADE, /* what comes of it is waited for */
-	STAGE_LAST, /* all of it is made, and goes out */
+	STAGE_LAST,    /* all of it is made, and goes out */
 };
 
 struct caller {
@@ -172,7 +172,7 @@ ctl_upgraded(struct ctl *o, const char *wrong)
 {
 	struct caller *c;
 
-	TAILQ_FOREACH(c, &o->callers, link)
+	TAILQ_FOREACH (c, &o->callers, link)
 		if (c->stage == STAGE_UPGRADE)
 			put_end(c, wrong);
 }
@@ -437,8 +437,8 @@ ctl_new(const struct config *config)
 void
 ctl_save(const struct ctl *o, struct handoff *h)
 {
-	json_t *part = json_pack("{s:I, s:I}", "dev", (json_int_t)o->dev,
-	    "ino", (json_int_t)o->ino);
+	json_t *part = json_pack(
+	    "{s:I, s:I}", "dev", (json_int_t)o->dev, "ino", (json_int_t)o->ino);
 
 	handoff_put_fd(h, part, "fd", o->fd);
 	json_object_set_new(handoff_root(h), "control", part);

@@ -32,8 +32,7 @@ void handoff_free(struct handoff *);
 json_t *handoff_root(struct handoff *);
 
 /* Notes in `part` a descriptor that has to stay open; -1 is fine. */
-void handoff_put_fd(
-    struct handoff *, json_t *part, const char *key, int fd);
+void handoff_put_fd(struct handoff *, json_t *part, const char *key, int fd);
 
 /* Takes it out again, closed on exec as all are; -1 if there is none. */
 int handoff_take_fd(const json_t *part, const char *key);

@@ -44,7 +44,7 @@ resume_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	LIST_FOREACH(l, &set->each, link)
+	LIST_FOREACH (l, &set->each, link)
 		event_add(l->ev, NULL);
 }
 
@@ -56,7 +56,7 @@ pause_all(struct listener_set *set, int error)
 	uint64_t now = clock_ms();
 	struct listener *l;
 
-	LIST_FOREACH(l, &set->each, link)
+	LIST_FOREACH (l, &set->each, link)
 		event_del(l->ev);
 	evtimer_add(set->resume, &tv);
 	if (now - set->said_ms < 1000)
@@ -119,7 +119,7 @@ listener_set_last_call(struct listener_set *set)
 {
 	struct listener *l;
 
-	LIST_FOREACH(l, &set->each, link)
+	LIST_FOREACH (l, &set->each, link)
 		(void)accept_some(l, LISTENER_LAST);
 }
 
@@ -163,8 +163,7 @@ listener_set_add(struct listener_set *set, uint16_t index, int fd)
 	l->index = index;
 	l->burst = 1;
 	LIST_INSERT_HEAD(&set->each, l, link);
-	l->ev =
-	    event_new(set->base, fd, EV_READ | EV_PERSIST, accept_cb, l);
+	l->ev = event_new(set->base, fd, EV_READ | EV_PERSIST, accept_cb, l);
 	if (l->ev != NULL && event_add(l->ev, NULL) == 0)
 		return true;
 	listener_free(l);
@@ -176,7 +175,7 @@ listener_set_remove(struct listener_set *set, uint16_t index)
 {
 	struct listener *l;
 
-	LIST_FOREACH(l, &set->each, link)
+	LIST_FOREACH (l, &set->each, link)
 		if (l->index == index)
 			break;
 	if (l == NULL)

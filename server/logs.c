@@ -56,15 +56,14 @@ open_place(const struct place *p, int *fd, char why[LOGS_WHY_MAX])
 		*fd = log_sink_open_file(p->path);
 	if (*fd != -1 || p->path == NULL)
 		return true;
-	snprintf(why, LOGS_WHY_MAX, "cannot open %s: %s", p->path,
-	    strerror(errno));
+	snprintf(
+	    why, LOGS_WHY_MAX, "cannot open %s: %s", p->path, strerror(errno));
 	return false;
 }
 
 /* -1 with `why`; a place that has no descriptor is all right as it is. */
 static int
-open_one(
-    const struct config *c, enum log_stream which, char why[LOGS_WHY_MAX])
+open_one(const struct config *c, enum log_stream which, char why[LOGS_WHY_MAX])
 {
 	struct place p = place_of(c, which);
 	int fd;

@@ -35,8 +35,8 @@ bool logs_check(const struct config *, char why[LOGS_WHY_MAX]);
 /* True if two settings name the same ones. */
 bool logs_are_same(const struct config *, const struct config *);
 
-/* A worker, about a stream that the master has opened: takes over `fd`, which is
- * -1 for what needs none. */
+/* A worker, about a stream that the master has opened: takes over `fd`, which
+ * is -1 for what needs none. */
 void logs_take(const struct config *, enum log_stream, int fd);
 
 #endif

@@ -125,7 +125,7 @@ usage(const char *fmt, ...)
 struct args {
 	int argc;
 	char **argv;
-	char *file;	/* to be read, absolute */
+	char *file; /* to be read, absolute */
 	bool must_exist;
 	bool test;
 	bool foreground;
@@ -219,8 +219,8 @@ look_over(struct args *args)
 
 	make_getopt(letters, longs);
 	opterr = 0;
-	while ((letter = getopt_long(
-		    args->argc, argv, letters, longs, NULL)) != -1) {
+	while ((letter = getopt_long(args->argc, argv, letters, longs, NULL)) !=
+	       -1) {
 		switch (letter) {
 		case 'h':
 			print_help();
@@ -265,8 +265,7 @@ configure(void *arg, FILE *faults)
 	int letter, result;
 
 	make_getopt(letters, longs);
-	result =
-	    config_file_read(config, args->file, args->must_exist, faults);
+	result = config_file_read(config, args->file, args->must_exist, faults);
 	optind = 0;
 	while (result == 0 && (letter = getopt_long(args->argc, args->argv,
 				   letters, longs, NULL)) != -1)
@@ -372,9 +371,9 @@ go_on(struct handoff *handoff, struct args *args)
 	char why[256];
 	int code;
 
-	config = config_unpack(
-	    json_object_get(handoff_root(handoff), "settings"), why,
-	    sizeof(why));
+	config =
+	    config_unpack(json_object_get(handoff_root(handoff), "settings"),
+		why, sizeof(why));
 	if (config == NULL)
 		fatal("the settings handed over: %s", why);
 	config->foreground = args->foreground;

@@ -448,7 +448,8 @@ master_new(struct config *config, struct service *service,
 	m->handoff = handoff;
 	m->upgrade = upgrade_new(setup->argv);
 	sandbox_find(&m->sandbox, config);
-	m->places = places_new((size_t)config->max_workers * MASTER_GENERATIONS);
+	m->places =
+	    places_new((size_t)config->max_workers * MASTER_GENERATIONS);
 	if (handoff == NULL)
 		make_parts(m);
 	else

@@ -28,9 +28,9 @@ struct master_setup {
 
 /*
  * Binds and allocates, or takes what another program has handed over, the
- * settings too; says on the log what it listens on. fatal() with a clear message
- * if anything is missing. Takes the settings and the handoff (NULL: there is
- * none); the service is borrowed.
+ * settings too; says on the log what it listens on. fatal() with a clear
+ * message if anything is missing. Takes the settings and the handoff (NULL:
+ * there is none); the service is borrowed.
  */
 struct master *master_new(struct config *, struct service *,
     const struct master_setup *, struct handoff *);

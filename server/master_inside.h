@@ -17,14 +17,16 @@
 #define MASTER_GENERATIONS 3 /* of workers that there can be at once */
 #define MASTER_WHY_MAX	   256
 
-enum { SIG_TERM,
+enum {
+	SIG_TERM,
 	SIG_INT,
 	SIG_QUIT,
 	SIG_CHLD,
 	SIG_HUP,
 	SIG_USR1,
 	SIG_USR2,
-	SIG_N };
+	SIG_N
+};
 
 struct master {
 	struct config *config; /* owned */

@@ -94,8 +94,7 @@ master_reload(struct master *m, char *why, size_t size)
 		snprintf(why, size, "the server is about to end");
 		return false;
 	}
-	fresh = reload_read(
-	    m->setup.read, m->setup.arg, m->config, why, size);
+	fresh = reload_read(m->setup.read, m->setup.arg, m->config, why, size);
 	if (fresh == NULL)
 		return false;
 	if (!prepare(m, fresh, &fd, why, size)) {

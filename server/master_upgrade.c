@@ -35,7 +35,8 @@
 #define EXEC_MS	   20  /* for answers to go out, and messages to workers */
 #define EXEC_TRIES 500 /* until those have been read */
 
-/* --- the old program ------------------------------------------------------- */
+/* --- the old program -------------------------------------------------------
+ */
 
 /* All that the next program needs; *is_idle: and nothing is on its way to a
  * worker that only this one knows. */
@@ -156,7 +157,8 @@ master_upgrade(struct master *m, char *why, size_t size)
 	return is_asked;
 }
 
-/* --- the new program ------------------------------------------------------- */
+/* --- the new program -------------------------------------------------------
+ */
 
 static uint64_t
 number(const json_t *part, const char *key)
@@ -179,8 +181,8 @@ master_take_parts(struct master *m)
 	m->keyring = keyring_adopt(m->handoff, m->config);
 	m->bound = bound_adopt(m->handoff, m->config);
 	m->ctl = ctl_adopt(m->handoff, m->config);
-	m->registry = registry_adopt(
-	    handoff_take_fd(registry, "fd"), tunnels, used);
+	m->registry =
+	    registry_adopt(handoff_take_fd(registry, "fd"), tunnels, used);
 	m->counters = counters_adopt(
 	    handoff_take_fd(json_object_get(root, "counters"), "fd"), slots,
 	    tunnels * REGISTRY_SHARE);
@@ -200,7 +202,8 @@ take_port(void *arg, bool is_tcp, uint16_t port)
 }
 
 /* The settings in force are those of the program before; those of today take
- * their place in the way that they always do, and with them come the workers. */
+ * their place in the way that they always do, and with them come the workers.
+ */
 void
 master_take_workers(struct master *m)
 {

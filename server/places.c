@@ -48,8 +48,8 @@ struct places {
 	size_t n;
 	size_t wanted;
 	uint32_t generation; /* of those that are wanted */
-	size_t picked;	/* the last one, see places_pick() */
-	bool was_ready; /* some worker has been ready */
+	size_t picked;	     /* the last one, see places_pick() */
+	bool was_ready;	     /* some worker has been ready */
 	bool stopping;
 	bool was_cut; /* all were killed */
 };
@@ -487,7 +487,8 @@ places_save(const struct places *p, struct handoff *h)
 
 		if (r->pid == 0)
 			continue;
-		is_good &= r->channel != NULL && channel_is_idle(r->channel, &fd);
+		is_good &=
+		    r->channel != NULL && channel_is_idle(r->channel, &fd);
 		if (!is_good)
 			break;
 		part = json_pack("{s:I, s:i, s:i, s:I, s:I}", "slot",
@@ -508,13 +509,12 @@ adopt_row(struct row *r, const json_t *part)
 
 	r->at = (enum place)json_integer_value(json_object_get(part, "at"));
 	r->pid = (pid_t)json_integer_value(json_object_get(part, "pid"));
-	r->generation = (uint32_t)json_integer_value(
-	    json_object_get(part, "generation"));
-	r->ready_ms = (uint64_t)json_integer_value(
-	    json_object_get(part, "ready_ms"));
-	if (fd == -1 ||
-	    (r->channel = channel_new(
-		 r->places->base, fd, &channel_ops, r)) == NULL)
+	r->generation =
+	    (uint32_t)json_integer_value(json_object_get(part, "generation"));
+	r->ready_ms =
+	    (uint64_t)json_integer_value(json_object_get(part, "ready_ms"));
+	if (fd == -1 || (r->channel = channel_new(
+			     r->places->base, fd, &channel_ops, r)) == NULL)
 		fatal("the channel of worker %u is lost", r->slot + 1);
 }
 

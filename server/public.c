@@ -88,8 +88,7 @@ serves_http(const struct config *c, const struct config_listen *l)
 static bool
 takes_clear_clients(const struct config *c, const struct config_listen *l)
 {
-	return (l->kinds & CONFIG_LTP) != 0 &&
-	       !c->backend_tls_required;
+	return (l->kinds & CONFIG_LTP) != 0 && !c->backend_tls_required;
 }
 
 /* Clients that know no more than a URL: in clear they ask there, by HTTP, for
@@ -112,7 +111,8 @@ port_of(const struct config_listen *l)
 }
 
 static struct public_way
-way_of(const struct config *c, const struct config_listen *l, const char *scheme)
+way_of(
+    const struct config *c, const struct config_listen *l, const char *scheme)
 {
 	const char *host = l->public.host;
 

@@ -267,8 +267,8 @@ registry_session(const struct registry *r, struct registry_ref ref,
 }
 
 bool
-registry_session_at(const struct registry *r, size_t slot,
-    struct registry_session *session)
+registry_session_at(
+    const struct registry *r, size_t slot, struct registry_session *session)
 {
 	return table_read_session(&r->table, (uint32_t)slot, session) &&
 	       session->ref.generation != 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * The settings once more, while the server runs: reading them as the start did,
- * and keeping what cannot change under what is running. The master decides when,
- * and puts in force what comes out.
+ * and keeping what cannot change under what is running. The master decides
+ * when, and puts in force what comes out.
  */
 #ifndef LT_SERVER_RELOAD_H
 #define LT_SERVER_RELOAD_H

@@ -86,8 +86,8 @@ sealed_read(int fd, size_t *len, const char **why)
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			*why = n == 0 ? "it has an end too soon"
-				      : strerror(errno);
+			*why =
+			    n == 0 ? "it has an end too soon" : strerror(errno);
 			free(buf);
 			return NULL;
 		}

@@ -85,8 +85,8 @@ service_save(const struct service *s, struct handoff *h)
 {
 	json_t *part = json_object();
 
-	handoff_put_fd(h, part, "fd",
-	    s->pidfile == NULL ? -1 : pidfile_fd(s->pidfile));
+	handoff_put_fd(
+	    h, part, "fd", s->pidfile == NULL ? -1 : pidfile_fd(s->pidfile));
 	json_object_set_new(handoff_root(h), "pid-file", part);
 }
 

@@ -97,8 +97,8 @@ limit_cb(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-upgrade_start(struct upgrade *u, struct event_base *base,
-    upgrade_done_fn *done, void *arg)
+upgrade_start(struct upgrade *u, struct event_base *base, upgrade_done_fn *done,
+    void *arg)
 {
 	u->done = done;
 	u->arg = arg;
@@ -242,13 +242,13 @@ upgrade_check(
 	int state = handoff_seal(h), fds[2] = { -1, -1 };
 
 	if (state != -1 && pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0)
-		u->readable = event_new(
-		    base, fds[0], EV_READ | EV_PERSIST, read_cb, u);
+		u->readable =
+		    event_new(base, fds[0], EV_READ | EV_PERSIST, read_cb, u);
 	if (u->readable != NULL && event_add(u->readable, NULL) == 0)
 		u->pid = fork_it(u, h, state, fds[1]);
 	if (u->pid <= 0) {
-		snprintf(why, size, "cannot ask %s: %s", u->path,
-		    strerror(errno));
+		snprintf(
+		    why, size, "cannot ask %s: %s", u->path, strerror(errno));
 		u->pid = 0;
 	}
 	if (state != -1)

@@ -66,7 +66,8 @@ say_goodbye(struct session *s)
 {
 	uint64_t n = counter_get(&s->worker->count->sessions);
 
-	control_reconnect(s, WORKER_RECONNECT_MS + WORKER_SPREAD_MS * (unsigned)n);
+	control_reconnect(
+	    s, WORKER_RECONNECT_MS + WORKER_SPREAD_MS * (unsigned)n);
 }
 
 /* A client of LTP/0.2 cannot be told to come back: it does when its session

@@ -79,10 +79,8 @@ arrives(void)
 	}
 	ck_assert_uint_eq(got->listen_n, config->listen_n);
 	for (size_t i = 0; i < got->listen_n; i++) {
-		ck_assert_uint_eq(
-		    got->listen[i].slot, config->listen[i].slot);
-		ck_assert_uint_eq(
-		    got->listen[i].port, config->listen[i].port);
+		ck_assert_uint_eq(got->listen[i].slot, config->listen[i].slot);
+		ck_assert_uint_eq(got->listen[i].port, config->listen[i].port);
 	}
 	config_free(got);
 }
@@ -132,8 +130,7 @@ START_TEST(everything)
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		set(numbers[i], i % 2 ? "17" : "19");
 	config->foreground = true;
-	ck_assert_msg(
-	    config_finish(config, why, sizeof(why)) == 0, "%s", why);
+	ck_assert_msg(config_finish(config, why, sizeof(why)) == 0, "%s", why);
 	arrives();
 }
 END_TEST
@@ -160,8 +157,7 @@ refused(const char *text, size_t len)
 	fd = sealed_end(fd, sealed_put(fd, text, len));
 	ck_assert_int_ne(fd, -1);
 	why[0] = '\0';
-	ck_assert_msg(
-	    config_open(fd, why, sizeof(why)) == NULL, "%s", text);
+	ck_assert_msg(config_open(fd, why, sizeof(why)) == NULL, "%s", text);
 	ck_assert_uint_gt(strlen(why), 0);
 	close(fd);
 }

@@ -288,8 +288,8 @@ main(void)
 {
 	const TTest *const tests[] = { each_is_given_out_once,
 		a_certain_port_can_be_had, what_is_given_back_rests,
-		busy_ones_are_passed_over, other_errors_are_told,
-		another_range, taken_already, ranges };
+		busy_ones_are_passed_over, other_errors_are_told, another_range,
+		taken_already, ranges };
 	Suite *suite = suite_create("ports");
 	TCase *tc = tcase_create("ports");
 	SRunner *runner = srunner_create(suite);

@@ -499,8 +499,7 @@ START_TEST(of_another_size_is_refused)
 
 	make(4);
 	fd = dup(registry_fd(reg));
-	ck_assert_ptr_null(
-	    registry_adopt(fd, 5, (struct registry_used){ 0 }));
+	ck_assert_ptr_null(registry_adopt(fd, 5, (struct registry_used){ 0 }));
 	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
 	ck_assert_ptr_null(registry_adopt(-1, 4, (struct registry_used){ 0 }));
 	end();
