@@ -509,6 +509,7 @@ master_run(struct master *m)
 	start(m);
 	event_base_dispatch(m->base);
 	code = m->exit_code;
+	upgrade_stop(m->upgrade);
 	bound_close(m->bound);
 	ctl_free(m->ctl);
 	m->ctl = NULL;

@@ -224,4 +224,6 @@ master_take_workers(struct master *m)
 	/* They were blocked by the program before. */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* Who died meanwhile. */
+	places_reap(m->places);
 }

@@ -85,6 +85,13 @@ upgrade_free(struct upgrade *u)
 	free(u);
 }
 
+void
+upgrade_stop(struct upgrade *u)
+{
+	if (u->pid != 0 && !u->is_over)
+		kill(u->pid, SIGKILL);
+}
+
 static void
 limit_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -92,8 +99,7 @@ limit_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (!u->is_over)
-		kill(u->pid, SIGKILL);
+	upgrade_stop(u);
 }
 
 void

@@ -37,6 +37,9 @@ bool upgrade_check(
 /* True while an answer is waited for. */
 bool upgrade_is_busy(const struct upgrade *);
 
+/* Nobody waits for the answer any more. */
+void upgrade_stop(struct upgrade *);
+
 /* SIGCHLD has come. */
 void upgrade_reap(struct upgrade *);
 
