@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * The book of claims from one program to the next. Nearly all of it stands in
- * the registry, which stays; beside it there are only the ports.
+ * the registry, which stays; beside it there are the ports, and the sessions
+ * whose client is leaving.
  */
 #include "server/claim.h"
 
@@ -29,6 +30,12 @@ claim_save(const struct claim_book *b, struct handoff *h)
 		json_array_append_new(list, part);
 	}
 	json_object_set_new(handoff_root(h), "ports", list);
+	list = json_array();
+	for (size_t i = 0; i < registry_sessions(b->registry); i++)
+		if (b->holds[i].is_leaving)
+			json_array_append_new(
+			    list, json_integer((json_int_t)i));
+	json_object_set_new(handoff_root(h), "leaving", list);
 }
 
 static uint64_t
@@ -75,6 +82,14 @@ claim_adopt(struct claim_book *b, struct handoff *h,
 		adopt_port(b, part);
 		port(b->arg, json_is_true(json_object_get(part, "tcp")),
 		    (uint16_t)number(part, "port"));
+	}
+	list = json_object_get(handoff_root(h), "leaving");
+	json_array_foreach(list, i, part)
+	{
+		uint64_t slot = (uint64_t)json_integer_value(part);
+
+		if (slot < registry_sessions(b->registry))
+			b->holds[slot].is_leaving = true;
 	}
 	for (i = 0; i < registry_sessions(b->registry); i++)
 		if (registry_session_at(b->registry, i, &session) &&
