@@ -349,6 +349,15 @@ log_escape(char *out, size_t size, const void *in, size_t len)
 	return out;
 }
 
+char *
+log_printable(char *text)
+{
+	for (char *at = text; *at != '\0'; at++)
+		if (*at < 0x20 || *at > 0x7e)
+			*at = '?';
+	return text;
+}
+
 void *
 log_must_alloc(size_t count, size_t size)
 {

@@ -109,6 +109,10 @@ void log_fatal_status(int);
  */
 const char *log_escape(char *out, size_t size, const void *in, size_t len);
 
+/* The same in place, for a text of our own that may quote something: each byte
+ * outside 0x20-0x7e becomes a question mark. Returns `text`. */
+char *log_printable(char *text);
+
 /* Memory that start-up cannot do without: never NULL, fatal() if there is
  * none. Zeroed. The caller frees it with free(3). */
 void *log_must_alloc(size_t count, size_t size);

@@ -24,6 +24,7 @@
 #include "server/config_listen.h"
 
 #define FAULT_MAX     256
+#define FAULTS_MAX    100 /* nobody reads more */
 #define FILE_MAX_SIZE (1024 * 1024)
 
 /* A section for a listener has one more option, before those of the table,
@@ -43,7 +44,7 @@ struct reader {
 	const char *path;
 	FILE *faults;
 	cfg_t *cfg;
-	bool is_bad;
+	unsigned bad_n;
 };
 
 /* libconfuse has met a value. It is checked later, in one place. */
@@ -176,7 +177,7 @@ say(struct reader *r, int line, const char *fmt, ...)
 	vfprintf(r->faults, fmt, ap);
 	va_end(ap);
 	fputc('\n', r->faults);
-	r->is_bad = true;
+	r->bad_n++;
 }
 
 /* libconfuse drops a * outside quotes. */
@@ -288,7 +289,8 @@ read_all(struct reader *r)
 		if (opt->flags & CFGF_MODIFIED)
 			config_drop(r->config, &config_options[i]);
 	}
-	for (int line = 1; line <= r->cfg->line; line++)
+	for (int line = 1; line <= r->cfg->line && r->bad_n < FAULTS_MAX;
+	     line++)
 		read_line(r, line);
 	for (unsigned i = 0; i < config_options_n; i++)
 		config_is_from_file(r->config, &config_options[i]);
@@ -354,5 +356,5 @@ config_file_read(
 	else if (result != CFG_SUCCESS) /* of a name that is empty */
 		say(&r, line, "this is no setting");
 	cfg_free(r.cfg);
-	return r.is_bad ? -1 : 0;
+	return r.bad_n > 0 ? -1 : 0;
 }

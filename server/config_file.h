@@ -14,7 +14,8 @@ struct config;
 
 /*
  * Reads a file. 0; -1 with what is wrong in it written to `faults`, a line
- * each and in their order, "FILE:LINE: ...": every wrong value, and the first
+ * each and in their order, "FILE:LINE: ...": every wrong value, about a
+ * hundred at most, and the first
  * place that is no setting at all, where reading ends. A file that is absent is
  * an error only if `must_exist`. What was set before stays unless the file sets
  * it again; so the file is read first, then the command line.

@@ -20,6 +20,7 @@ say_faults(char *text, char *why, size_t size)
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		if (line[0] == '\0')
 			continue;
+		log_printable(line);
 		if (line == text)
 			snprintf(why, size, "%s", line);
 		log_error("settings stay as they were: %s", line);

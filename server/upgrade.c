@@ -126,13 +126,10 @@ find_fault(struct upgrade *u, char line[256])
 		return NULL;
 	snprintf(line, 256, "%s does not say that it can take over", u->path);
 	while ((each = strsep(&rest, "\n")) != NULL) {
-		char shown[200];
-
 		if (each[0] == '\0')
 			continue;
-		log_escape(shown, sizeof(shown), each, strlen(each));
-		log_error("upgrade: it says: %s", shown);
-		snprintf(line, 256, "%s", shown);
+		log_error("upgrade: it says: %s", log_printable(each));
+		snprintf(line, 256, "%s", each);
 	}
 	return line;
 }

@@ -286,6 +286,15 @@ START_TEST(escape)
 }
 END_TEST
 
+START_TEST(printable)
+{
+	char text[] = "a \"b\"\t\x1b\xff~";
+
+	ck_assert_ptr_eq(log_printable(text), text);
+	ck_assert_str_eq(text, "a \"b\"???~");
+}
+END_TEST
+
 START_TEST(escape_cut)
 {
 	escapes(9, "12345678", 8, "12345678");
@@ -338,6 +347,7 @@ main(void)
 	tcase_add_test(tc, syslog_form);
 	tcase_add_test(tc, time_text);
 	tcase_add_test(tc, escape);
+	tcase_add_test(tc, printable);
 	tcase_add_test(tc, escape_cut);
 	tcase_add_test(tc, memory);
 	suite_add_tcase(s, tc);

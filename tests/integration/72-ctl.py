@@ -161,7 +161,7 @@ lt.wait_until(lambda: os.path.exists(access))
 # What is no request gets an answer or an end, and nobody minds.
 for data in (b"\n", b"status\n", b"\0" * 4096, b"[" * 4096 + b"\n",
              b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", os.urandom(4096) + b"\n",
-             b'{"command":"upgrade"}\n', b'{"command":"close"}\n',
+             b'{"command":"reboot"}\n', b'{"command":"close"}\n',
              b'{"command":"close","name":"../x"}\n',
              b'{"command":"status","command":"stop"}\n'):
     answer = raw(data)

@@ -829,6 +829,55 @@ START_TEST(file_syntax)
 }
 END_TEST
 
+/* Whatever is there, nobody waits for it, and it comes to an end. */
+START_TEST(no_file)
+{
+	char dir[] = "/tmp/check_config.XXXXXX", path[64];
+	static char noise[1024 * 1024 + 1];
+	FILE *file;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(config_file_read(config, dir, true, stderr), -1);
+	snprintf(path, sizeof(path), "%s/fifo", dir);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(config_file_read(config, path, true, stderr), -1);
+	unlink(path);
+	ck_assert_int_eq(
+	    config_file_read(config, "/dev/zero", true, stderr), -1);
+	ck_assert_int_eq(
+	    config_file_read(config, "/dev/null", true, stderr), 0);
+	srandom(1);
+	for (size_t i = 0; i < sizeof(noise); i++)
+		noise[i] = (char)random();
+	for (size_t more = 0; more < 2; more++) {
+		file = fopen(path, "w");
+		fwrite(noise, 1, sizeof(noise) - 1 + more, file);
+		fclose(file);
+		ck_assert_int_eq(
+		    config_file_read(config, path, true, stderr), -1);
+	}
+	if (geteuid() != 0) {
+		ck_assert_int_eq(chmod(path, 0), 0);
+		ck_assert_int_eq(
+		    config_file_read(config, path, true, stderr), -1);
+	}
+	unlink(path);
+	/* What is wrong a thousand times is not said a thousand times. */
+	file = fopen(path, "w");
+	fprintf(file, "trusted-proxies = { ");
+	for (int i = 0; i < 1000; i++)
+		fprintf(file, "\"10.0.0.1\",\n");
+	fprintf(file, "\"x\" }\n");
+	fclose(file);
+	file = tmpfile();
+	ck_assert_int_eq(config_file_read(config, path, true, file), -1);
+	ck_assert_int_lt(ftell(file), 20000);
+	fclose(file);
+	unlink(path);
+	rmdir(dir);
+}
+END_TEST
+
 START_TEST(file_absent)
 {
 	char path[] = "/tmp/check_config.XXXXXX";
@@ -1026,6 +1075,7 @@ main(void)
 	tcase_add_test(tcase, file_star);
 	tcase_add_test(tcase, file_open_quote);
 	tcase_add_test(tcase, file_syntax);
+	tcase_add_test(tcase, no_file);
 	tcase_add_test(tcase, file_absent);
 	tcase_add_test(tcase, documents);
 	tcase_add_test(tcase, example_has_the_defaults);
