@@ -189,8 +189,11 @@ START_TEST(who_is_trusted)
 {
 	struct config *config = config_new();
 	struct conn conn = { .listener = 1 };
+	struct config_listen *listen = config->listen;
 	char why[256];
 
+	listen[1].slot = 1;
+	config->listen_n = 2;
 	net_addr_from(&conn.peer, "10.0.0.1", 1);
 	ck_assert_ptr_null(forwarded_trusted(config, &conn));
 	ck_assert_int_eq(config_set(config, "trusted-proxies", "10.0.0.0/8",
@@ -198,9 +201,9 @@ START_TEST(who_is_trusted)
 	    0);
 	ck_assert_ptr_eq(
 	    forwarded_trusted(config, &conn), &config->trusted_proxies.list);
-	config->listen[1].proxy_protocol = true;
+	listen[1].proxy_protocol = true;
 	ck_assert_ptr_null(forwarded_trusted(config, &conn));
-	config->listen[1].proxy_protocol = false;
+	listen[1].proxy_protocol = false;
 	net_addr_from(&conn.peer, "11.0.0.1", 1);
 	ck_assert_ptr_null(forwarded_trusted(config, &conn));
 	config_free(config);
