@@ -39,7 +39,7 @@ SAN ?=
 COMMON := cidr clock drain fdpass flow follow hello http limit log \
 	log_sink login ltp nearest net object page pipe proxyproto relay stdfds \
 	stream tls tls_context uncomment watch
-SERVER := account api arrival bound certs channel claim claim_handoff classify command \
+SERVER := account api arrival bound bridge certs channel claim claim_handoff classify command \
 	config config_file config_finish config_listen config_pack config_show \
 	config_text \
 	conn control counters ctl deadline door forwarded gate handoff handover \

@@ -7,6 +7,7 @@
 #ifndef LT_SERVER_CONN_H
 #define LT_SERVER_CONN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/net.h"
@@ -25,6 +26,7 @@ struct conn {
 	struct stream stream; /* none once somebody else has taken it */
 	uint16_t listener;    /* of those that are bound, see public.h */
 	enum conn_language language;
+	bool is_bridged;      /* another worker has its TLS, see bridge.h */
 	uint16_t hops;	      /* how often it was handed over */
 	uint64_t accepted_ms; /* clock_ms() of accept: limits the head */
 	uint64_t ready_ms;    /* when the first bytes were whole: limits the
@@ -35,6 +37,13 @@ struct conn {
 
 /* Moves the connection out of *from, whose stream is none then. */
 struct conn conn_take(struct conn *from);
+
+/* True if the peer speaks TLS, and we end it: here or in another worker. */
+static inline bool
+conn_is_secure(const struct conn *c)
+{
+	return c->stream.tls != NULL || c->is_bridged;
+}
 
 /* Closes it if it is still here. */
 void conn_close(struct conn *);

@@ -168,16 +168,28 @@ inbox_send(struct inbox *in, size_t slot, struct inbox_msg *msg)
 	return result;
 }
 
+/* What came from elsewhere may hold any byte, and must not be read as a bool
+ * before that is known. */
+static bool
+is_byte_bool(const bool *b)
+{
+	uint8_t byte;
+
+	memcpy(&byte, b, sizeof(byte));
+	return byte <= 1;
+}
+
 /* The refs are not looked at: whoever uses one compares its generation. */
 static bool
 is_sound(const struct inbox_msg *msg)
 {
 	sa_family_t family = msg->conn.peer.sa.sa_family;
+	bool is_bool = is_byte_bool(&msg->conn.is_bridged);
 
 	return msg->kind >= INBOX_VISITOR && msg->kind <= INBOX_PROXY &&
 	       msg->conn.listener < CONFIG_SLOTS_MAX &&
 	       msg->conn.hops <= INBOX_HOPS_MAX &&
-	       msg->conn.language <= CONN_OPAQUE &&
+	       msg->conn.language <= CONN_OPAQUE && is_bool &&
 	       msg->conn.accepted_ms <= msg->conn.ready_ms &&
 	       msg->conn.ready_ms <= clock_ms() &&
 	       (family == AF_UNSPEC || family == AF_INET || family == AF_INET6);

@@ -245,7 +245,7 @@ static struct public_way
 way_of(const struct worker *w, const struct conn *visitor)
 {
 	return public_used(
-	    w->config, visitor->listener, visitor->stream.tls != NULL);
+	    w->config, visitor->listener, conn_is_secure(visitor));
 }
 
 /* What the visitor speaks, as far as that is known. */

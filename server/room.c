@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "common/drain.h"
+#include "server/bridge.h"
 #include "server/handover.h"
 #include "server/node.h"
 #include "server/worker.h"
@@ -38,7 +39,8 @@ in_use(const struct worker *w)
 	       counter_get(&c->queued) + counter_get(&c->idle) +
 	       counter_get(&c->sessions) + w->doors +
 	       2 * counter_get(&c->joined) + drain_count(w->drains) +
-	       handover_count(w->handover) + node_set_held(w->nodes);
+	       2 * bridge_count(w->bridges) + handover_count(w->handover) +
+	       node_set_held(w->nodes);
 }
 
 bool

@@ -11,6 +11,7 @@
 #include "common/tls.h"
 #include "server/account.h"
 #include "server/api.h"
+#include "server/bridge.h"
 #include "server/control.h"
 #include "server/forwarded.h"
 #include "server/gate.h"
@@ -200,7 +201,7 @@ static bool
 is_redirected(const struct worker *w, const struct conn *conn)
 {
 	struct public_way way =
-	    public_used(w->config, conn->listener, conn->stream.tls != NULL);
+	    public_used(w->config, conn->listener, conn_is_secure(conn));
 
 	return w->config->redirect_to_https && strcmp(way.scheme, "http") == 0;
 }
@@ -210,7 +211,7 @@ static bool
 fits(struct worker *w, struct conn *conn, const char *name,
     enum registry_kind kind)
 {
-	bool is_clear = conn->stream.tls == NULL;
+	bool is_clear = !conn_is_secure(conn);
 
 	if (conn->language == CONN_OPAQUE && kind == REGISTRY_TCP)
 		return true;
@@ -260,12 +261,13 @@ may_pass(const struct worker *w, const struct conn *conn, const struct route *r)
 }
 
 /* A visitor to the worker that owns his tunnel. What has been decrypted cannot
- * go there; that happens only if the tunnel moved during the handshake. */
+ * go there; that happens only if the tunnel moved since the handshake, and then
+ * a bridge leads there. */
 static void
 pass_visitor(struct worker *w, struct conn *conn, const char *name,
     const struct route *r)
 {
-	if (conn->stream.tls == NULL)
+	if (conn->stream.tls == NULL || bridge_start(w, conn))
 		hand_over(w, conn, INBOX_VISITOR, r);
 	else
 		serve_refused(w, conn, name, 503, "the tunnel has just moved");
@@ -393,8 +395,9 @@ is_welcome(struct worker *w, struct conn *conn, bool meta)
 {
 	unsigned kinds = public_kinds(w->config, conn->listener);
 
-	if (conn->stream.tls != NULL) {
-		if (!tls_is_alpn(conn->stream.tls, TLS_ALPN_LTP))
+	if (conn_is_secure(conn)) {
+		if (conn->is_bridged ||
+		    !tls_is_alpn(conn->stream.tls, TLS_ALPN_LTP))
 			return true;
 		serve_bad_client(w, conn, "not " LTP_HEADER);
 	} else {

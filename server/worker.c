@@ -17,6 +17,7 @@
 #include "server/api.h"
 #include "server/arrival.h"
 #include "server/bound.h"
+#include "server/bridge.h"
 #include "server/certs.h"
 #include "server/channel.h"
 #include "server/config_pack.h"
@@ -97,7 +98,7 @@ is_drained(const struct worker *w)
 	       counter_get(&w->count->joined) == 0 &&
 	       handover_is_empty(w->handover) &&
 	       !control_claims_pending(w->claims) && !api_is_pending(w->api) &&
-	       drain_count(w->drains) == 0;
+	       drain_count(w->drains) == 0 && bridge_count(w->bridges) == 0;
 }
 
 static void
@@ -376,6 +377,7 @@ start_up(struct worker *w, const struct worker_start *start)
 	w->pages = pages_new(w->config, w->registry, w->counters, w->drains);
 	if (w->pages == NULL)
 		fatal("out of memory");
+	w->bridges = bridge_set_new();
 	w->sessions = session_table_new(w->registry);
 	w->claims = control_claims_new();
 	w->api = api_new();
@@ -425,6 +427,7 @@ tear_down(struct worker *w)
 	api_free(w->api);
 	control_claims_free(w->claims);
 	session_table_free(w->sessions);
+	bridge_set_free(w->bridges);
 	pages_free(w->pages);
 	drain_set_free(w->drains);
 	relay_env_free(w->relays);

@@ -22,6 +22,7 @@
 struct api;
 struct arrivals;
 struct bound;
+struct bridge_set;
 struct channel;
 struct control_claims;
 struct deadline_list;
@@ -90,6 +91,7 @@ struct worker {
 	struct watch_set *watches; /* of relays and idle proxy connections */
 	struct relay_env *relays;
 	struct drain_set *drains;
+	struct bridge_set *bridges;
 	struct pages *pages;
 	struct metrics *metrics;
 };

@@ -191,4 +191,5 @@ with Load(server, "demo") as load:
     load.go_on()
 
 for program in client, tcp, more:
-    assert "your url is" not in program.output().partition("\n")[2]
+    assert program.output().count("your url is") == 1, program.output()
+assert " died " not in server.log()

@@ -7,11 +7,13 @@ between."""
 
 import os
 import signal
+import ssl
 
 import lt
 import ltp02
 import upgrades
 from load import Load
+from tlsvisitor import TlsVisitor
 
 server = upgrades.start("-v")
 client = upgrades.run(server, 4)
@@ -59,6 +61,30 @@ with Load(server, "demo") as load:
     assert upgrades.shown("config")["grace"] == "44"
     load.go_on()
 
+# --- a visitor who shook hands with the old program, and asks the new one -----
+
+anybody = ssl._create_unverified_context()
+slow = [TlsVisitor(server, "demo.localhost", anybody) for _ in range(8)]
+upgrades.upgrade(server)
+lt.wait_until(lambda: "leaving" in {w["state"] for w in
+                                    upgrades.shown("workers")})
+lt.wait_until(lambda: {s for w in upgrades.shown("workers") if
+                       w["state"] == "leaving" for s in [w["sessions"]]} == {0})
+body = lt.stream(1 << 20)
+for visitor in slow:
+    for path in "/one", "/two":
+        page = visitor.request(server.host("demo"), path)
+        assert page.status == 200 and page.json()["path"] == path, page.body
+        assert page.seen("X-Forwarded-Proto") == ["https"], page.body
+    page = visitor.request(server.host("demo"), method="POST", body=body)
+    assert page.json()["body_sha256"] == lt.sha256(body)
+    assert visitor.request(server.host("demo"), "/bytes/3000000").sha256 == \
+        lt.sha256_of(3000000)
+    page = visitor.request("other.localhost")
+    assert page.status == 421, page.status
+    visitor.close()
+lt.wait_until(lambda: len(server.workers()) == 2)
+
 # --- an old client, whose session has to begin anew -------------------------
 
 service = lt.Service()
@@ -100,3 +126,4 @@ server.signal(signal.SIGUSR2)
 assert server.stop() == 0
 assert not os.path.exists(upgrades.SOCKET)
 assert not os.path.exists(lt.tmp + "/pid")
+assert " died " not in server.log()

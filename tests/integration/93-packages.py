@@ -41,7 +41,7 @@ there >before
 dpkg -i ./localtunnel-server_*.deb ./localtunnel-client_*.deb
 service ltserver stop || true
 sh -eux ./tunnel
-python3 ./under-load
+python3 ./under-load || { tail -n 200 server.log; exit 1; }
 service ltserver start
 service ltserver status
 echo 'grace = many' >>/etc/localtunnel/ltserver.conf
@@ -120,7 +120,7 @@ def use_pair(name):
 
 def workers():
     rows = json.loads(run("ltctl", "--json", "workers"))
-    return {row["pid"] for row in rows if row["state"] == "ready"}
+    return {row["pid"]: row["state"] for row in rows}
 
 
 def upgrade():
@@ -132,7 +132,9 @@ def upgrade():
             now = workers()
         except AssertionError:
             return False
-        return len(now) == len(before) and not now & before
+        # Those of the old program have left, too.
+        return set(now.values()) == {"ready"} and \
+            len(now) == len(before) and not set(now) & set(before)
     wait_until(is_over)
 
 
@@ -142,7 +144,8 @@ for name in "first", "second":
 use_pair("first")
 with open(CONF, "a") as f:
     f.write('tls-certificate = "/etc/localtunnel/pair.pem"\n'
-            'tls-key = "/etc/localtunnel/pair.key"\n')
+            'tls-key = "/etc/localtunnel/pair.key"\n'
+            'log = "/tmp/server.log"\n')
 run("service", "ltserver", "start")
 with open("page", "w") as f:
     f.write("hello\n")
@@ -163,7 +166,8 @@ def is_served():
 
 wait_until(is_served) # the page's own server may be slower
 old = visit()
-threads = [threading.Thread(target=keep_visiting) for _ in range(3)]
+threads = [threading.Thread(target=keep_visiting, daemon=True)
+           for _ in range(3)]
 for thread in threads:
     thread.start()
 time.sleep(1)

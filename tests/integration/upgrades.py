@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 
+import ca
 import lt
 import node
 from load import Load
@@ -40,9 +41,11 @@ def start(*args, **options):
     """A server with a program of its own, in place of the one that was
     built."""
     install()
+    pair = ca.self_signed("localhost", "*.localhost")
     return lt.Server(*args, path=PROGRAM, workers=2, options={
         "control-socket": SOCKET, "drain": 600, "node-api": "yes",
-        "pid-file": lt.tmp + "/pid"} | options)
+        "head-timeout": 600, "tls-certificate": pair.cert,
+        "tls-key": pair.key, "pid-file": lt.tmp + "/pid"} | options)
 
 
 def taken_over(server):
