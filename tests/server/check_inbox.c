@@ -126,6 +126,8 @@ START_TEST(nonsense_is_dropped)
 	is_dropped();
 	msg.conn.hops = 17;
 	is_dropped();
+	memset(&msg.conn.is_bridged, 2, 1);
+	is_dropped();
 	memset(&msg.conn.language, 0xff, sizeof(msg.conn.language));
 	is_dropped();
 	msg.conn.accepted_ms = UINT64_MAX;
