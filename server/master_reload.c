@@ -66,7 +66,7 @@ prepare(struct master *m, struct config *fresh, int *fd, char *why, size_t size)
 {
 	char wrong[LOGS_WHY_MAX];
 
-	if (!logs_check(fresh, wrong) ||
+	if ((!logs_are_same(m->config, fresh) && !logs_check(fresh, wrong)) ||
 	    !bound_prepare(m->bound, fresh, wrong)) {
 		snprintf(why, size, "%.*s", (int)size - 1, wrong);
 		return false;

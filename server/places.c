@@ -442,6 +442,7 @@ places_want(struct places *p, size_t n)
 {
 	p->wanted = n;
 	balance(p);
+	dismiss_old(p);
 }
 
 size_t
