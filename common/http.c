@@ -8,6 +8,8 @@
  * The server calls it for each head of a visitor, the client for the log and
  * to change Host. It keeps nothing and never looks behind the head.
  */
+#define _GNU_SOURCE
+
 #include "common/http.h"
 
 #include <arpa/inet.h>
@@ -103,27 +105,36 @@ check_byte(char prev, char c)
 	return NULL;
 }
 
+/* True if nothing can be wrong with the byte unless it follows the end of a
+ * line: most bytes of a head are of that kind, and the scan hurries over
+ * them. */
+static bool
+is_plain(char c)
+{
+	return (unsigned char)c >= ' ' && c != 0x7f;
+}
+
 /* Goes on from *scanned to the end of the head. *scanned stays at the byte
  * that decided, so that the next call decides the same. */
 static enum http_result
 scan(struct http_head *head, const char *buf, size_t len, size_t *scanned)
 {
 	size_t i = *scanned;
-	char prev = '\n';
 	enum http_result result = HTTP_MORE;
 
-	if (i > 0)
-		prev = buf[i - 1];
-	for (; i < len && result == HTTP_MORE; i++) {
+	while (i < len && result == HTTP_MORE) {
+		char prev = i > 0 ? buf[i - 1] : '\n';
 		const char *why = check_byte(prev, buf[i]);
 
-		prev = buf[i];
 		if (why != NULL) {
 			result = refuse(head, 400, why);
 		} else if (buf[i] == '\n' && i > 1 && buf[i - 2] == '\n') {
 			head->len = i + 1;
 			result = HTTP_OK;
 		}
+		if (is_plain(buf[i++]))
+			while (i < len && is_plain(buf[i]))
+				i++;
 	}
 	*scanned = result == HTTP_MORE ? i : i - 1;
 	return result;
@@ -526,35 +537,32 @@ is_host(const struct http_edit *edit)
 	return evutil_ascii_strcasecmp(edit->name, "Host") == 0;
 }
 
-/* Host where it stands, and its name as it was written. */
-static int
-put_host(
-    struct http_text name, const struct http_edit *edit, struct evbuffer *out)
+static char *
+put(char *at, struct http_text text)
 {
-	if (!is_host(edit) || edit->value == NULL)
-		return 0;
-	if (evbuffer_add_printf(
-		out, "%.*s: %s\r\n", (int)name.len, name.at, edit->value) == -1)
-		return -1;
-	return 0;
+	return mempcpy(at, text.at, text.len);
 }
 
-static int
-put_others(const struct http_edit *edits, size_t n, struct evbuffer *out)
+static struct http_text
+text_of(const char *word)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (is_host(&edits[i]) || edits[i].value == NULL)
-			continue;
-		if (evbuffer_add_printf(
-			out, "%s: %s\r\n", edits[i].name, edits[i].value) == -1)
-			return -1;
-	}
-	return evbuffer_add(out, "\r\n", 2);
+	return (struct http_text){ word, strlen(word) };
 }
 
-int
-http_head_edit(const struct http_head *head, const char *buf,
-    const struct http_edit *edits, size_t n, struct evbuffer *out)
+static char *
+put_line(char *at, struct http_text name, const char *value)
+{
+	at = put(at, name);
+	at = put(at, text_of(": "));
+	at = put(at, text_of(value));
+	return put(at, text_of("\r\n"));
+}
+
+/* Writes the edited head; returns its end. Host stays where it stands, and its
+ * name as it was written. */
+static char *
+put_edited(char *out, const struct http_head *head, const char *buf,
+    const struct http_edit *edits, size_t n)
 {
 	const char *kept = buf, *at = first_header(buf, head->len);
 	struct header h;
@@ -564,12 +572,36 @@ http_head_edit(const struct http_head *head, const char *buf,
 
 		if (edit == NULL)
 			continue;
-		if (evbuffer_add(out, kept, (size_t)(h.line.at - kept)) == -1 ||
-		    put_host(h.name, edit, out) == -1)
-			return -1;
+		out = mempcpy(out, kept, (size_t)(h.line.at - kept));
+		if (is_host(edit) && edit->value != NULL)
+			out = put_line(out, h.name, edit->value);
 		kept = at;
 	}
-	if (evbuffer_add(out, kept, (size_t)(at - kept)) == -1)
+	out = mempcpy(out, kept, (size_t)(at - kept));
+	for (size_t i = 0; i < n; i++)
+		if (!is_host(&edits[i]) && edits[i].value != NULL)
+			out = put_line(
+			    out, text_of(edits[i].name), edits[i].value);
+	return put(out, text_of("\r\n"));
+}
+
+int
+http_head_edit(const struct http_head *head, const char *buf,
+    const struct http_edit *edits, size_t n, struct evbuffer *out)
+{
+	size_t max = head->len;
+	struct evbuffer_iovec room;
+	char *end;
+
+	/* A good head has one Host, so each edit is made once. */
+	for (size_t i = 0; i < n; i++)
+		if (edits[i].value != NULL)
+			max += strlen(edits[i].name) + strlen(edits[i].value) +
+			       strlen(": \r\n");
+	if (evbuffer_reserve_space(out, (ev_ssize_t)max, &room, 1) != 1)
 		return -1;
-	return put_others(edits, n, out);
+	end = put_edited(room.iov_base, head, buf, edits, n);
+	room.iov_len = (size_t)(end - (char *)room.iov_base);
+	assert(room.iov_len <= max);
+	return evbuffer_commit_space(out, &room, 1);
 }

@@ -102,13 +102,39 @@ addr_bytes(const struct net_addr *addr, const void **bytes)
 	return addr->sa.sa_family;
 }
 
+char *
+net_decimal(char *out, unsigned n)
+{
+	char digits[NET_DECIMAL_MAX], *at = digits;
+
+	do
+		*at++ = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	while (at > digits)
+		*out++ = *--at;
+	return out;
+}
+
+/* As inet_ntop(), which takes a thousand instructions and is called for each
+ * request. */
+static void
+put_in(const uint8_t *bytes, char *out)
+{
+	for (int i = 0; i < 4; i++) {
+		out = net_decimal(out, bytes[i]);
+		*out++ = i < 3 ? '.' : '\0';
+	}
+}
+
 const char *
 net_addr_host(const struct net_addr *addr, char out[NET_TEXT_MAX])
 {
 	const void *bytes;
 	int family = addr_bytes(addr, &bytes);
 
-	if (inet_ntop(family, bytes, out, NET_TEXT_MAX) == NULL)
+	if (family == AF_INET)
+		put_in(bytes, out);
+	else if (inet_ntop(family, bytes, out, NET_TEXT_MAX) == NULL)
 		memcpy(out, "-", sizeof("-"));
 	return out;
 }

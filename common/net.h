@@ -35,6 +35,11 @@ int net_addr_copy(struct net_addr *, const struct sockaddr *, socklen_t);
 socklen_t net_addr_len(const struct net_addr *);
 uint16_t net_addr_port(const struct net_addr *);
 
+#define NET_DECIMAL_MAX 10
+
+/* Writes a number, at most NET_DECIMAL_MAX bytes; returns its end. No NUL. */
+char *net_decimal(char *out, unsigned n);
+
 /* "203.0.113.7:40112", "[2001:db8::1]:443"; an IPv4 address mapped to IPv6
  * is written as IPv4; "-" if there is none. Returns `out`. */
 const char *net_addr_text(const struct net_addr *, char out[NET_TEXT_MAX]);

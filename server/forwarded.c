@@ -148,7 +148,7 @@ forwarded_put(const struct forwarded *f, const struct http_head *head,
 	char peer[NET_TEXT_MAX], port[8], host[HOST_SIZE];
 	char who[HTTP_HEAD_MAX + NET_TEXT_MAX];
 	struct http_edit edits[EDITS_MAX];
-	size_t n = 0;
+	size_t host_len, n = 0;
 
 	if (f->hides_auth)
 		edits[n++] = (struct http_edit){ "Authorization", NULL };
@@ -159,9 +159,11 @@ forwarded_put(const struct forwarded *f, const struct http_head *head,
 		return http_head_edit(head, buf, edits, n, out);
 	collect(f, head, buf, who);
 	strcat(who, net_addr_host(&f->peer, peer));
-	snprintf(
-	    host, sizeof(host), "%.*s", (int)head->host.len, head->host.at);
-	snprintf(port, sizeof(port), "%u", (unsigned)f->port);
+	host_len =
+	    head->host.len < sizeof(host) ? head->host.len : sizeof(host) - 1;
+	memcpy(host, head->host.at, host_len);
+	host[host_len] = '\0';
+	*net_decimal(port, f->port) = '\0';
 	edits[n++] = (struct http_edit){ FOR, who };
 	edits[n++] = (struct http_edit){ "X-Forwarded-Server", NULL };
 	edits[n++] = (struct http_edit){ "X-Real-IP", NULL };

@@ -10,6 +10,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
@@ -38,11 +39,25 @@ reads_back(const char *host, const char *text, const char *plain)
 	ck_assert_uint_eq(net_addr_port(&a), 443);
 }
 
+START_TEST(decimal)
+{
+	const unsigned numbers[] = { 0, 9, 10, 255, 65535, UINT_MAX };
+	char out[NET_DECIMAL_MAX + 1], expected[NET_DECIMAL_MAX + 1];
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		*net_decimal(out, numbers[i]) = '\0';
+		(void)snprintf(expected, sizeof(expected), "%u", numbers[i]);
+		ck_assert_str_eq(out, expected);
+	}
+}
+END_TEST
+
 START_TEST(text)
 {
 	struct net_addr none = { 0 };
 	char out[NET_TEXT_MAX];
 
+	reads_back("0.10.99.255", "0.10.99.255:443", "0.10.99.255");
 	reads_back("203.0.113.7", "203.0.113.7:443", "203.0.113.7");
 	reads_back("2001:DB8::1", "[2001:db8::1]:443", "2001:db8::1");
 	reads_back("::ffff:203.0.113.7", "203.0.113.7:443", "203.0.113.7");
@@ -409,6 +424,7 @@ main(void)
 	SRunner *sr;
 	int failed;
 
+	tcase_add_test(tc, decimal);
 	tcase_add_test(tc, text);
 	tcase_add_test(tc, no_literal);
 	tcase_add_test(tc, copy);
