@@ -267,6 +267,7 @@ ltplink_start(struct control *control, struct stream *stream)
 		ltplink_free(link);
 		return NULL;
 	}
+	net_keepalive(link->stream.fd);
 	net_user_timeout(link->stream.fd, USER_TIMEOUT_MS);
 	bufferevent_setcb(link->bev, read_cb, NULL, event_cb, link);
 	bufferevent_setwatermark(

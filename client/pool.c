@@ -32,6 +32,7 @@
 #define FD_PER_PROXY   2
 #define FD_RESERVE     16 /* for everything else */
 #define TELL_MS	       200
+#define SETTLE_MS      10000 /* who is there after two of them has settled */
 
 struct member {
 	LIST_ENTRY(member) entry; /* in spare or joined */
@@ -40,6 +41,7 @@ struct member {
 	uint64_t started_ms;
 	bool is_open; /* it was connected */
 	bool is_joined;
+	unsigned char looks; /* see settle_cb() */
 };
 
 LIST_HEAD(member_list, member);
@@ -63,10 +65,11 @@ struct pool {
 	bool is_starved; /* there was no room for as many as wanted */
 	unsigned misses; /* the last ones that did not live, none being left */
 	struct backoff backoff;
-	struct event timer; /* refill; retired: close the spare ones */
-	struct event tell;  /* the end of some, in one line */
-	char why[128];	    /* why they have ended */
-	size_t ended_n;	    /* how many of them were not yet told */
+	struct event timer;  /* refill; retired: close the spare ones */
+	struct event tell;   /* the end of some, in one line */
+	struct event settle; /* looks for those that have lived for long */
+	char why[128];	     /* why they have ended */
+	size_t ended_n;	     /* how many of them were not yet told */
 };
 
 static void
@@ -105,6 +108,7 @@ pool_free(struct pool *pool)
 {
 	tell_ended(pool);
 	evtimer_del(&pool->tell);
+	evtimer_del(&pool->settle);
 	LIST_REMOVE(pool, entry);
 	evtimer_del(&pool->timer);
 	free(pool->hello);
@@ -127,6 +131,42 @@ member_free(struct member *member)
 	pool->client->connections--;
 	proxy_free(&member->proxy);
 	free(member);
+}
+
+/* Goes through members; true if some of them have yet to settle. */
+static bool
+settle(struct member_list *list)
+{
+	struct member *member;
+	bool is_more = false;
+
+	LIST_FOREACH (member, list, entry) {
+		if (member->looks < 2 && ++member->looks == 2)
+			proxy_settle(member->proxy);
+		is_more |= member->looks < 2;
+	}
+	return is_more;
+}
+
+static void
+settle_later(struct pool *pool)
+{
+	struct timeval span = clock_span(SETTLE_MS);
+
+	if (!evtimer_pending(&pool->settle, NULL))
+		evtimer_add(&pool->settle, &span);
+}
+
+static void
+settle_cb(int fd, short what, void *arg)
+{
+	struct pool *pool = arg;
+	bool is_more = settle(&pool->spare);
+
+	(void)fd;
+	(void)what;
+	if (settle(&pool->joined) || is_more)
+		settle_later(pool);
 }
 
 /* Refill after `ms`, or when that was to happen anyhow. */
@@ -299,6 +339,9 @@ joined_cb(void *arg)
 	LIST_REMOVE(member, entry);
 	LIST_INSERT_HEAD(&pool->joined, member, entry);
 	member->is_joined = true;
+	/* There will be a local connection, too. */
+	member->looks = 0;
+	settle_later(pool);
 	pool->client->joined++;
 	pool->spare_n--;
 	pool->joined_n++;
@@ -334,6 +377,7 @@ open_one(struct pool *pool)
 		return false;
 	}
 	LIST_INSERT_HEAD(&pool->spare, member, entry);
+	settle_later(pool);
 	pool->spare_n++;
 	pool->client->connections++;
 	return true;
@@ -451,6 +495,7 @@ pool_new(struct client *client, struct service *service,
 	LIST_INIT(&pool->joined);
 	evtimer_assign(&pool->timer, client->base, timer_cb, pool);
 	evtimer_assign(&pool->tell, client->base, tell_cb, pool);
+	evtimer_assign(&pool->settle, client->base, settle_cb, pool);
 	LIST_INSERT_HEAD(&client->pools, pool, entry);
 	fill(pool);
 	return pool;

@@ -7,8 +7,8 @@
  *   CONNECT -> IDLE -> LOCAL -> JOINED  no descriptor is left: LOCAL again
  *                        \---> REFUSE    no local service: an answer of ours
  *
- * Until there is a relay nothing is read but the proxy reply, to its last
- * byte; what is behind it, the visitor's, stays in the kernel.
+ * Of the visitor's bytes those are read that come with the proxy reply; they
+ * are kept for the relay, and the others stay in the kernel until there is one.
  */
 #define _GNU_SOURCE
 
@@ -43,7 +43,7 @@
 #define SAY_MS		  10000 /* between two notes of the same kind */
 #define ROOM_MS		  5000	/* how long a visitor waits for descriptors */
 #define ROOM_STEP_MS	  50
-#define PEEK_MAX	  (LTP_FRAME_MAX + 4)
+#define READ_MAX	  (LTP_FRAME_MAX + 4)
 
 struct proxy {
 	struct client *client;
@@ -59,11 +59,36 @@ struct proxy {
 	struct stream stream;	 /* to the server */
 	struct stream local;	 /* to the local service */
 	struct relay *relay;	 /* JOINED */
+	char *early;		 /* read, and not yet dealt with */
+	size_t early_len;	 /* at most READ_MAX */
 	struct request *request; /* JOINED, if somebody wants to look */
 	int error;		 /* REFUSE: why there is no local service; or
 				    why there is no connection at all */
 	char *why;		 /* the same in words */
+	unsigned left;		 /* to be read, as the watch tells it */
+	bool has_timeout;	 /* an idle one of some age has */
 };
+
+/* Keeps what was read for whoever wants it; -1 without memory. */
+static int
+keep_early(struct proxy *proxy, const char *buf, size_t len)
+{
+	if (len == 0)
+		return 0;
+	if ((proxy->early = malloc(len)) == NULL)
+		return -1;
+	memcpy(proxy->early, buf, len);
+	proxy->early_len = len;
+	return 0;
+}
+
+static void
+drop_early(struct proxy *proxy)
+{
+	free(proxy->early);
+	proxy->early = NULL;
+	proxy->early_len = 0;
+}
 
 static void
 stop_waiting(struct proxy *proxy)
@@ -184,23 +209,27 @@ static void
 refuse_cb(int fd, short what, void *arg)
 {
 	struct proxy *proxy = arg;
-	char buf[HTTP_HEAD_MAX];
+	char buf[READ_MAX + HTTP_HEAD_MAX];
+	size_t len = proxy->early_len;
 	struct http_head head;
-	ssize_t n = stream_peek(&proxy->stream, buf, sizeof(buf));
-	bool is_last = n == 0 || (what & (EV_TIMEOUT | EV_CLOSED)) != 0;
+	ssize_t n;
+	bool is_last;
 
 	(void)fd;
+	memcpy(buf, len > 0 ? proxy->early : "", len);
+	n = stream_peek(&proxy->stream, buf + len, HTTP_HEAD_MAX);
+	is_last = n == 0 || (what & (EV_TIMEOUT | EV_CLOSED)) != 0;
 	if (n == -1 && errno != EAGAIN) {
 		proxy_end(proxy, NULL);
 		return;
 	}
-	if (n == -1)
-		n = 0;
+	if (n > 0)
+		len += (size_t)n;
 	if (!is_last &&
-	    (n == 0 || http_head(&head, buf, (size_t)n, NULL) == HTTP_MORE))
+	    (len == 0 || http_head(&head, buf, len, NULL) == HTTP_MORE))
 		return;
 	stop_waiting(proxy);
-	refuse(proxy, buf, (size_t)n);
+	refuse(proxy, buf, len);
 }
 
 /* Tells the user, but not for each of many visitors. */
@@ -234,6 +263,9 @@ start_refusal(struct proxy *proxy, const struct dial_result *to)
 	}
 	if (wait_for(proxy, proxy->stream.fd, refuse_cb, &timeout) == -1)
 		proxy_end(proxy, NULL);
+	else
+		/* Of what was read already nobody tells. */
+		refuse_cb(proxy->stream.fd, 0, proxy);
 }
 
 /* --- joined ----------------------------------------------------------------
@@ -303,8 +335,11 @@ join(struct proxy *proxy)
 
 	proxy->relay = relay_new(
 	    client->relays, &proxy->stream, &proxy->local, &ops, proxy);
-	if (proxy->relay == NULL)
+	if (proxy->relay == NULL ||
+	    (proxy->early_len > 0 && relay_preload(proxy->relay, RELAY_A_TO_B,
+					 proxy->early, proxy->early_len) == -1))
 		return -1;
+	drop_early(proxy);
 	/* A bare one may be used again, and is not to be ended in the middle.
 	 */
 	if (proxy->to->is_bare || request_is_wanted(proxy->service->options)) {
@@ -387,8 +422,11 @@ read_visitor(struct proxy *proxy, const char *peer)
 static void
 meet_visitor(struct proxy *proxy, const char *peer)
 {
-	watch_pause(proxy->client->watches, proxy->stream.fd);
-	net_user_timeout(proxy->stream.fd, 0);
+	/* From here on a side that reads slowly is not a dead one. */
+	if (proxy->has_timeout)
+		net_user_timeout(proxy->stream.fd, 0);
+	watch_pause(proxy->client->watches, proxy->stream.fd, proxy->left);
+	proxy->stream.is_watched = true;
 	proxy->joined_ms = clock_ms();
 	proxy->number = ++proxy->client->visitors;
 	tell_visitor(proxy, peer);
@@ -422,46 +460,78 @@ take_reply(struct proxy *proxy, const char *json, size_t len)
 	dial_local(proxy);
 }
 
-static void
-idle_cb(int fd, unsigned what, void *arg)
+/* Acts on what the server has said so far; true if that is not all of it. */
+static bool
+understand(struct proxy *proxy, const char *buf, size_t n)
 {
-	struct proxy *proxy = arg;
-	char buf[PEEK_MAX];
-	size_t len;
-	ssize_t n;
+	size_t len = 0;
 
-	(void)fd;
-	/* TLS may have read already what the socket does not have any more. */
-	if ((what & ~WATCH_OUT) == 0 && proxy->stream.tls == NULL)
-		return;
-	n = stream_peek(&proxy->stream, buf, sizeof(buf));
-	if (n == -1 && errno == EAGAIN)
-		return;
-	if (n <= 0) {
-		proxy_end(proxy, n == 0 || errno == TLS_NOT_SHUT
-				     ? "closed by the server"
-				     : strerror(errno));
-		return;
-	}
 	if (proxy->to->is_bare) {
+		if (keep_early(proxy, buf, n) == -1) {
+			proxy_end(proxy, "out of memory");
+			return false;
+		}
 		meet_visitor(proxy, NULL);
 		proxy->ops->joined(proxy->arg);
 		dial_local(proxy);
-		return;
+		return false;
 	}
-	switch (ltp_frame(buf, (size_t)n, &len)) {
+	switch (ltp_frame(buf, n, &len)) {
 	case LTP_MORE:
-		if ((what & WATCH_HUP) != 0)
-			proxy_end(proxy, "closed by the server");
+		if (keep_early(proxy, buf, n) == 0)
+			return true;
+		proxy_end(proxy, "out of memory");
 		break;
 	case LTP_BAD:
 		proxy_end(proxy, "the server does not speak LTP");
 		break;
 	case LTP_OK:
-		stream_skip(&proxy->stream, 4 + len);
-		take_reply(proxy, buf + 4, len);
+		if (keep_early(proxy, buf + 4 + len, n - 4 - len) == 0)
+			take_reply(proxy, buf + 4, len);
+		else
+			proxy_end(proxy, "out of memory");
 		break;
 	}
+	return false;
+}
+
+/* Reads once, behind what was read before; true if there is more to wait for,
+ * and perhaps to read: with TLS nobody tells of what it has read already. */
+static bool
+listen_once(struct proxy *proxy, unsigned what)
+{
+	char buf[READ_MAX];
+	size_t old = proxy->early_len, room = sizeof(buf) - old;
+	ssize_t n;
+
+	memcpy(buf, old > 0 ? proxy->early : "", old);
+	n = stream_read(&proxy->stream, buf + old, room);
+	if (n == -1 && errno == EAGAIN)
+		return false;
+	if (n <= 0) {
+		proxy_end(proxy, n == 0 || errno == TLS_NOT_SHUT
+				     ? "closed by the server"
+				     : strerror(errno));
+		return false;
+	}
+	drop_early(proxy);
+	proxy->left = what & WATCH_HUP;
+	if (proxy->left != 0 || (size_t)n == room)
+		proxy->left |= WATCH_IN;
+	return understand(proxy, buf, old + (size_t)n);
+}
+
+static void
+idle_cb(int fd, unsigned what, void *arg)
+{
+	struct proxy *proxy = arg;
+
+	(void)fd;
+	/* TLS may have read already what the socket does not have any more. */
+	if ((what & ~WATCH_OUT) == 0 && proxy->stream.tls == NULL)
+		return;
+	while (listen_once(proxy, what))
+		continue;
 }
 
 static void
@@ -481,7 +551,6 @@ connected_cb(void *arg, const struct dial_result *to)
 		proxy_end(proxy, "the server does not speak LTP");
 		return;
 	}
-	net_user_timeout(proxy->stream.fd, USER_TIMEOUT_MS);
 	/* A new socket takes a few hundred bytes whole, or is dead. */
 	if (stream_write(&proxy->stream, proxy->to->hello,
 		proxy->to->hello_len) != (ssize_t)proxy->to->hello_len ||
@@ -513,6 +582,20 @@ proxy_start(struct client *client, struct service *service,
 		return NULL;
 	}
 	return proxy;
+}
+
+void
+proxy_settle(struct proxy *proxy)
+{
+	if (proxy->stream.fd == -1)
+		return;
+	net_keepalive(proxy->stream.fd);
+	if (proxy->local.fd != -1)
+		net_keepalive(proxy->local.fd);
+	if (proxy->joined_ms == 0) {
+		net_user_timeout(proxy->stream.fd, USER_TIMEOUT_MS);
+		proxy->has_timeout = true;
+	}
 }
 
 bool
@@ -549,6 +632,7 @@ proxy_free(struct proxy **proxyp)
 	dial_stop(&proxy->dial);
 	stop_waiting(proxy);
 	free(proxy->why);
+	drop_early(proxy);
 	relay_free(proxy->relay);
 	if (proxy->stream.fd != -1)
 		watch_stop(proxy->client->watches, proxy->stream.fd);

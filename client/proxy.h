@@ -43,6 +43,11 @@ struct proxy_to {
 struct proxy *proxy_start(struct client *, struct service *,
     const struct proxy_to *, const struct proxy_ops *, void *arg);
 
+/* It has lived for some time, and may well go on for long: from here on it is
+ * noticed if the peer is gone without a word. Until then it would cost more
+ * system calls than a short visit has. */
+void proxy_settle(struct proxy *);
+
 /* True if nobody listens there. Once it has ended. */
 bool proxy_is_refused(const struct proxy *);
 

@@ -244,6 +244,16 @@ ask(struct relay *r, struct flow *f, struct span *in, enum flow_ask when)
 	return v.is_whole;
 }
 
+int
+flow_keep(struct flow *f, const char *buf, size_t len)
+{
+	if ((f->rest = malloc(len)) == NULL)
+		return -1;
+	memcpy(f->rest, buf, len);
+	f->rest_len = len;
+	return 0;
+}
+
 /* Sends on what was read, as far as that is allowed; keeps the rest. */
 static void
 process(struct relay *r, struct flow *f, struct span in)
@@ -257,12 +267,8 @@ process(struct relay *r, struct flow *f, struct span in)
 	}
 	if (in.len == 0 || f->state == FLOW_OVER || r->is_over)
 		return;
-	if ((f->rest = malloc(in.len)) == NULL) {
+	if (flow_keep(f, in.buf, in.len) == -1)
 		relay_end_now(r, RELAY_END_NO_MEMORY);
-		return;
-	}
-	memcpy(f->rest, in.buf, in.len);
-	f->rest_len = in.len;
 }
 
 /* Deals with what was left over, without reading. */
@@ -289,6 +295,7 @@ source_ended(struct relay *r, struct flow *f, bool may_ask)
 	if (in.len > 0 && f->state == FLOW_OPEN && !r->is_over)
 		pass(r, f, in.buf, in.len);
 	drop_rest(f);
+	f->has_ended = true;
 	if (f->state == FLOW_OPEN)
 		f->state = FLOW_ENDING;
 }
@@ -376,12 +383,17 @@ fill_pipe(struct relay *r, struct flow *f)
 	return f->pipe.len > RELAY_READ ? f->pipe.len : RELAY_READ;
 }
 
-/* All was delivered: the destination hears of the end, unless that is a
- * reset, which the relay passes on. */
+/* All was delivered: the destination hears of the end, unless that is a reset,
+ * which the relay passes on. If it has said all it will, and there is no TLS,
+ * it hears of it by close(2), which comes next. */
 static void
-shut(struct flow *f)
+shut(struct flow *f, const struct flow *opposite)
 {
-	if (f->src->has_failed || stream_shutdown(&f->dst->stream) == 0)
+	bool is_last = opposite->state == FLOW_OVER && opposite->has_ended &&
+		       !has_tls(f->dst);
+
+	if (f->src->has_failed || is_last ||
+	    stream_shutdown(&f->dst->stream) == 0)
 		f->state = FLOW_OVER;
 	else
 		f->dst->is_writable = false;
@@ -415,7 +427,7 @@ flow_pump(struct relay *r, struct flow *f)
 	if (f->pipe.len == 0)
 		pipe_put(r->env->pipes, &f->pipe);
 	if (f->state == FLOW_ENDING && flow_is_empty(f))
-		shut(f);
+		shut(f, &r->flow[1 - f->dir]);
 }
 
 void

@@ -38,6 +38,7 @@ struct flow {
 	enum flow_state state;
 	bool is_bulk;	 /* the last read was full */
 	bool wants_more; /* of what rest is the beginning */
+	bool has_ended;	 /* the source has said all it will */
 };
 
 struct relay {
@@ -47,6 +48,7 @@ struct relay {
 	struct event *linger; /* made when a reset waits to be passed on */
 	int looks;	      /* at the send queue */
 	bool is_over;	      /* at once, with reason `how` */
+	bool is_started;
 	bool is_listed;
 	bool ends_with_b;
 	enum relay_end how;
@@ -69,6 +71,9 @@ struct relay_env {
 
 /* Moves what can be moved, up to a limit. */
 void flow_pump(struct relay *, struct flow *);
+
+/* Keeps what was read and not yet dealt with; -1 without memory. */
+int flow_keep(struct flow *, const char *buf, size_t len);
 
 /* Throws away what cannot be delivered any more; the flow is over. */
 void flow_cut(struct relay *, struct flow *);

@@ -4,6 +4,10 @@
 #include <stdint.h>
 #include <sys/resource.h>
 
+#include "common/clock.h"
+
+static uint64_t looked_ms; /* 0: what is kept is out of date */
+
 void
 limit_raise_fds(void)
 {
@@ -13,13 +17,20 @@ limit_raise_fds(void)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	looked_ms = 0;
 }
 
 size_t
 limit_fds(void)
 {
+	static size_t fds;
 	struct rlimit limit;
+	uint64_t now = clock_ms();
 
-	return getrlimit(RLIMIT_NOFILE, &limit) == -1 ? SIZE_MAX
-						      : limit.rlim_cur;
+	if (looked_ms != 0 && now - looked_ms < LIMIT_AGE_MS)
+		return fds;
+	looked_ms = now;
+	fds =
+	    getrlimit(RLIMIT_NOFILE, &limit) == -1 ? SIZE_MAX : limit.rlim_cur;
+	return fds;
 }

@@ -7,11 +7,14 @@
 
 #include <stddef.h>
 
+#define LIMIT_AGE_MS 100
+
 /* Raises the soft limit of descriptors, which is made for select(2), to the
  * hard one: a visitor costs two. If that fails all stays as it is. */
 void limit_raise_fds(void);
 
-/* How many descriptors this process may have now. */
+/* How many descriptors this process may have; who changes it from outside is
+ * noticed after LIMIT_AGE_MS, since this is asked for each visitor. */
 size_t limit_fds(void);
 
 #endif

@@ -262,7 +262,7 @@ close_keep_errno(int fd)
 	errno = saved_errno;
 }
 
-/* A TCP socket with the options that every connection has. */
+/* A TCP socket with the option that every connection has. */
 static int
 open_tcp(int family)
 {
@@ -270,16 +270,21 @@ open_tcp(int family)
 
 	if (fd == -1)
 		return -1;
-	if (set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) == -1 ||
-	    set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1) == -1 ||
-	    set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S) == -1 ||
-	    set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S) ==
-		-1 ||
-	    set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES) == -1) {
+	if (set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) == -1) {
 		close_keep_errno(fd);
 		return -1;
 	}
 	return fd;
+}
+
+int
+net_keepalive(int fd)
+{
+	if (set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1) == -1 ||
+	    set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S) == -1 ||
+	    set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S) == -1)
+		return -1;
+	return set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
 }
 
 int
@@ -289,7 +294,8 @@ net_listen(const struct net_addr *addr, int backlog)
 
 	if (fd == -1)
 		return -1;
-	if (set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) == -1 ||
+	if (net_keepalive(fd) == -1 ||
+	    set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) == -1 ||
 	    (addr->sa.sa_family == AF_INET6 &&
 		set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) == -1) ||
 	    bind(fd, &addr->sa, net_addr_len(addr)) == -1 ||

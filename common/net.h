@@ -70,7 +70,7 @@ int net_listen(const struct net_addr *, int backlog);
 /* accept4(2); `peer` is filled in. */
 int net_accept(int fd, struct net_addr *peer);
 
-/* Begins to connect, TCP_NODELAY and keepalive set; the descriptor becomes
+/* Begins to connect, TCP_NODELAY set; the descriptor becomes
  * writable when that is decided (see net_error). */
 int net_connect(const struct net_addr *);
 
@@ -86,6 +86,9 @@ int net_error(int fd);
 
 /* The local address of a socket. */
 int net_local(int fd, struct net_addr *);
+
+/* Keepalive, as listeners have it. */
+int net_keepalive(int fd);
 
 /* TCP_USER_TIMEOUT in milliseconds; 0 is the kernel's own rule. */
 int net_user_timeout(int fd, unsigned ms);

@@ -140,8 +140,10 @@ relay_fail(struct relay *r, struct end *e)
 static void
 stop(struct relay *r)
 {
-	watch_stop(r->env->watches, r->end[0].stream.fd);
-	watch_stop(r->env->watches, r->end[1].stream.fd);
+	if (r->is_started) {
+		watch_stop(r->env->watches, r->end[0].stream.fd);
+		watch_stop(r->env->watches, r->end[1].stream.fd);
+	}
 	if (r->linger != NULL)
 		event_free(r->linger);
 	r->linger = NULL;
@@ -233,6 +235,18 @@ turn(struct relay *r)
 	settle(r);
 }
 
+/* Keeps what is known of an end. */
+static void
+note(struct end *e, unsigned what)
+{
+	/* TLS may have to write before it can read, and the other way. */
+	if (e->stream.tls != NULL)
+		what |= WATCH_IN | WATCH_OUT;
+	e->is_readable |= (what & (WATCH_IN | WATCH_HUP)) != 0;
+	e->is_writable |= (what & WATCH_OUT) != 0;
+	e->has_hung_up |= (what & WATCH_HUP) != 0;
+}
+
 static void
 watch_cb(int fd, unsigned what, void *arg)
 {
@@ -240,12 +254,7 @@ watch_cb(int fd, unsigned what, void *arg)
 	size_t i = fd == r->end[0].stream.fd ? 0 : 1;
 	struct end *e = &r->end[i];
 
-	/* TLS may have to write before it can read, and the other way. */
-	if (e->stream.tls != NULL)
-		what |= WATCH_IN | WATCH_OUT;
-	e->is_readable |= (what & (WATCH_IN | WATCH_HUP)) != 0;
-	e->is_writable |= (what & WATCH_OUT) != 0;
-	e->has_hung_up |= (what & WATCH_HUP) != 0;
+	note(e, what);
 	/* No read will tell of a reset if there will be no read. */
 	if ((what & WATCH_HUP) != 0 && r->flow[i].state != FLOW_OPEN &&
 	    net_error(fd) != 0)
@@ -294,14 +303,30 @@ relay_end_with_b(struct relay *r)
 }
 
 int
+relay_preload(struct relay *r, enum relay_dir dir, const char *buf, size_t len)
+{
+	return flow_keep(&r->flow[dir], buf, len);
+}
+
+int
 relay_start(struct relay *r)
 {
 	struct watch_set *watches = r->env->watches;
 
-	/* Both are called at once: that says what the kernel has. */
-	if (watch_start(watches, r->end[0].stream.fd, watch_cb, r) == -1 ||
-	    watch_start(watches, r->end[1].stream.fd, watch_cb, r) == -1)
-		return -1;
+	r->is_started = true;
+	for (int i = 0; i < 2; i++) {
+		struct end *e = &r->end[i];
+		int fd = e->stream.fd;
+
+		/* One that is new is called at once: that says what the kernel
+		 * has. Of others it is known. */
+		if (e->stream.is_watched)
+			note(e, watch_resume(watches, fd, watch_cb, r));
+		else if (watch_start(watches, fd, watch_cb, r) == -1)
+			return -1;
+	}
+	if (r->end[0].stream.is_watched && r->end[1].stream.is_watched)
+		relay_again(r);
 	return 0;
 }
 

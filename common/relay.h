@@ -48,7 +48,9 @@ enum relay_dir { RELAY_A_TO_B, RELAY_B_TO_A };
 
 /* How a relay ended. */
 enum relay_end {
-	RELAY_END_EOF,	     /* both sides have ended, all was delivered */
+	RELAY_END_EOF,	     /* both sides have ended, all was delivered;
+				the last end is for the caller to tell, by
+				closing both */
 	RELAY_END_RESET_A,   /* A was reset or failed; closing B resets it */
 	RELAY_END_RESET_B,   /* B was reset or failed; closing A resets it */
 	RELAY_END_INSPECTOR, /* an inspector said RELAY_END_NOW */
@@ -133,6 +135,10 @@ void relay_inspect(struct relay *, enum relay_dir);
  * has said is delivered: no more is read from A, and writing to B is shut down.
  * For a B that is not done with as long as A might say something. */
 void relay_end_with_b(struct relay *);
+
+/* Bytes that were read from the source already: they come first, as if they
+ * were read now. Before the start, once. -1 without memory. */
+int relay_preload(struct relay *, enum relay_dir, const char *buf, size_t len);
 
 /* Starts; moves what can be moved in the next turn of the loop, so done() is
  * never called from here. -1 if the events cannot be added. */

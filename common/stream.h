@@ -16,6 +16,7 @@ struct tls;
 
 struct stream {
 	int fd;		 /* -1: none */
+	bool is_watched; /* it is paused in the watch set of its process */
 	struct tls *tls; /* NULL: in clear */
 };
 

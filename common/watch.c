@@ -11,6 +11,7 @@
  */
 #include "common/watch.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,6 +28,7 @@ struct slot {
 	watch_fn fn; /* NULL: nobody */
 	void *arg;
 	uint32_t start; /* tells this watch from those before it */
+	uint8_t missed; /* what came while it was paused */
 	bool is_in;	/* perhaps still in the epoll set */
 };
 
@@ -58,10 +60,15 @@ ready_cb(evutil_socket_t epoll, short what, void *arg)
 	(void)what;
 	for (int i = 0; i < n; i++) {
 		uint32_t fd = (uint32_t)events[i].data.u64;
-		const struct slot *s = &set->slots[fd];
+		unsigned what = what_of(events[i].events);
+		struct slot *s = &set->slots[fd];
 
-		if (s->fn != NULL && s->start == events[i].data.u64 >> 32)
-			s->fn((int)fd, what_of(events[i].events), s->arg);
+		if (s->start != events[i].data.u64 >> 32)
+			continue;
+		if (s->fn != NULL)
+			s->fn((int)fd, what, s->arg);
+		else
+			s->missed |= (uint8_t)what;
 	}
 }
 
@@ -153,16 +160,36 @@ watch_start(struct watch_set *set, int fd, watch_fn fn, void *arg)
 }
 
 void
-watch_pause(struct watch_set *set, int fd)
+watch_pause(struct watch_set *set, int fd, unsigned left)
 {
-	if ((size_t)fd < set->size)
-		set->slots[fd].fn = NULL;
+	if ((size_t)fd >= set->size)
+		return;
+	set->slots[fd].fn = NULL;
+	set->slots[fd].missed = (uint8_t)left;
+}
+
+unsigned
+watch_resume(struct watch_set *set, int fd, watch_fn fn, void *arg)
+{
+	struct slot *s = &set->slots[fd];
+
+	assert((size_t)fd < set->size && s->fn == NULL && s->is_in);
+	s->fn = fn;
+	s->arg = arg;
+	return s->missed | WATCH_OUT;
 }
 
 void
 watch_stop(struct watch_set *set, int fd)
 {
-	watch_pause(set, fd);
+	watch_pause(set, fd, 0);
 	if ((size_t)fd < set->size)
 		set->slots[fd].is_in = false;
+}
+
+void
+watch_remove(struct watch_set *set, int fd)
+{
+	watch_stop(set, fd);
+	(void)epoll_ctl(set->fd, EPOLL_CTL_DEL, fd, NULL);
 }

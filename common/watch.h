@@ -29,15 +29,25 @@ struct watch_set *watch_set_new(struct event_base *);
 void watch_set_free(struct watch_set *);
 
 /* From now on fn is called for `fd`, in a later turn of the loop: first of all
- * with what holds now, then each time that something changes. One that was
- * paused, or is watched for somebody else, is taken over. -1: no memory. */
+ * with what holds now, then each time that something changes. One that is
+ * watched for somebody else is taken over. -1: no memory. */
 int watch_start(struct watch_set *, int fd, watch_fn, void *arg);
 
-/* No more calls until watch_start(), which is cheaper than after a stop. */
-void watch_pause(struct watch_set *, int fd);
+/* No more calls until watch_resume(), or watch_start(). `left` is what was told
+ * and not dealt with: whoever resumes is told again. */
+void watch_pause(struct watch_set *, int fd, unsigned left);
+
+/* Goes on where it was paused, for fn now, without a system call. Returns what
+ * was left, what happened since, and WATCH_OUT: of that there will be no call.
+ */
+unsigned watch_resume(struct watch_set *, int fd, watch_fn, void *arg);
 
 /* No more calls. Makes no system call: for a descriptor that is about to be
  * closed here and is open nowhere else, or will cause some needless turns. */
 void watch_stop(struct watch_set *, int fd);
+
+/* The same for one that goes on to another process: it is taken out of the
+ * set, which nobody could do any more once it is closed here. */
+void watch_remove(struct watch_set *, int fd);
 
 #endif

@@ -6,13 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
-
 #include "common/cidr.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/proxyproto.h"
+#include "common/watch.h"
 #include "server/classify.h"
 #include "server/deadline.h"
 #include "server/serve.h"
@@ -21,19 +19,31 @@
 struct arrival {
 	struct conn conn;
 	struct worker *worker;
-	struct event ev;
 	struct deadline deadline;
-	size_t seen;	 /* bytes at the last look */
-	size_t scanned;	 /* see http_head() */
-	bool is_closed;	 /* the peer has said all it will say */
-	bool is_unnamed; /* a PROXY header comes first */
-	bool is_waiting; /* ev is in use */
+	size_t seen;	  /* bytes at the last look */
+	size_t scanned;	  /* see http_head() */
+	size_t hello_len; /* of what a client says first; 0: none yet */
+	bool is_closed;	  /* the peer has said all it will say */
+	bool is_unnamed;  /* a PROXY header comes first */
+	bool is_waiting;  /* it is watched */
 };
 
 struct arrivals {
 	struct deadline_list *deadlines;
 	char peek[CLASSIFY_MAX];
 };
+
+/* Whoever has it next goes on with the watch, and finds all bytes unread but
+ * those of a hello, which will have been read by then. */
+static void
+pause_watch(struct arrival *a)
+{
+	unsigned left = (a->seen > a->hello_len ? WATCH_IN : 0u) |
+			(a->is_closed ? WATCH_IN | WATCH_HUP : 0u);
+
+	watch_pause(a->worker->watches, a->conn.stream.fd, left);
+	a->conn.stream.is_watched = true;
+}
 
 /* The connection leaves: whoever serves it takes it from *conn. */
 static void
@@ -42,7 +52,7 @@ leave(struct arrival *a, struct conn *conn)
 	struct worker *w = a->worker;
 
 	if (a->is_waiting)
-		event_del(&a->ev);
+		pause_watch(a);
 	deadline_del(w->arrivals->deadlines, &a->deadline);
 	counter_add(&w->count->half_made, -1);
 	if (a->conn.ready_ms == 0)
@@ -99,6 +109,7 @@ decide(struct arrival *a, const char *buf, size_t len)
 		serve_visitor(w, &conn, &c.head);
 		return true;
 	case CLASSIFY_CLIENT:
+		a->hello_len = c.hello_len;
 		leave(a, &conn);
 		serve_client(w, &conn, &c.message, c.hello_len);
 		ltp_message_fini(&c.message);
@@ -193,14 +204,15 @@ look(struct arrival *a)
 }
 
 static void
-arrival_cb(evutil_socket_t fd, short what, void *arg)
+arrival_cb(int fd, unsigned what, void *arg)
 {
 	struct arrival *a = arg;
 
 	(void)fd;
-	if (what & EV_CLOSED)
+	if (what & WATCH_HUP)
 		a->is_closed = true;
-	look(a);
+	if (what & (WATCH_IN | WATCH_HUP) || a->conn.stream.tls != NULL)
+		look(a);
 }
 
 static void
@@ -280,9 +292,7 @@ arrival_start(struct worker *w, struct conn *conn)
 	    a->conn.stream.tls != NULL ? clock_ms() : a->conn.accepted_ms;
 	deadline_add(w->arrivals->deadlines, &a->deadline,
 	    since_ms + w->config->head_timeout * 1000ull);
-	event_assign(&a->ev, w->base, a->conn.stream.fd,
-	    EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, arrival_cb, a);
-	if (event_add(&a->ev, NULL) == -1) {
+	if (watch_start(w->watches, a->conn.stream.fd, arrival_cb, a) == -1) {
 		struct conn lost;
 
 		leave(a, &lost);

@@ -6,7 +6,8 @@
  * answered 408 or closed.
  *
  * Waiting is edge-triggered: a peek leaves the bytes where they are, so a
- * level-triggered wait would spin. EV_CLOSED says that no more will come.
+ * level-triggered wait would spin. WATCH_HUP says that no more will come.
+ * Whoever relays goes on with the same watch.
  *
  * On listeners for proxies that say who calls (proxy-protocol), what they say
  * is read, and nothing else: it stands before everything, and from then on the

@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/watch.h"
 #include "server/arrival.h"
 #include "server/room.h"
 #include "server/serve.h"
@@ -56,6 +57,9 @@ attempt(struct worker *w, uint32_t slot, struct inbox_msg *msg)
 
 	if (counter_get(&counters_worker(w->counters, slot)->room) == 0)
 		return false;
+	if (msg->conn.stream.is_watched)
+		watch_remove(w->watches, msg->conn.stream.fd);
+	msg->conn.stream.is_watched = false;
 	switch (inbox_send(w->inbox, slot, msg)) {
 	case FDPASS_OK:
 		counter_add(&w->count->handed_out, 1);

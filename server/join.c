@@ -394,8 +394,6 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 		conn_close(proxy);
 		return JOIN_DEAD_PROXY;
 	}
-	/* From here on a side that reads slowly is not a dead one. */
-	net_user_timeout(proxy->stream.fd, 0);
 	j->session = s;
 	j->worker = w;
 	j->visitor = conn_take(visitor);

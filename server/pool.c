@@ -9,9 +9,6 @@
 #include "server/session.h"
 #include "server/worker.h"
 
-/* An idle peer that is gone without a word is given up after this. */
-#define POOL_USER_TIMEOUT_MS 30000
-
 struct proxy {
 	TAILQ_ENTRY(proxy) link;
 	struct session *session;
@@ -25,7 +22,8 @@ leave(struct proxy *p, struct conn *conn)
 {
 	struct session *s = p->session;
 
-	watch_pause(s->worker->watches, p->conn.stream.fd);
+	watch_pause(s->worker->watches, p->conn.stream.fd, 0);
+	p->conn.stream.is_watched = true;
 	TAILQ_REMOVE(&s->pool.idle, p, link);
 	s->pool.n--;
 	counter_add(&s->count->idle, -1);
@@ -68,6 +66,19 @@ pool_init(struct pool *pool, unsigned target)
 	pool->is_short = false;
 }
 
+/* Watches it; -1 without memory. One that is watched already, and of which
+ * nothing is known but that it is there, need not be started anew. */
+static int
+start_watch(struct proxy *p, const struct stream *stream)
+{
+	struct watch_set *watches = p->session->worker->watches;
+
+	if (stream->is_watched &&
+	    watch_resume(watches, stream->fd, proxy_cb, p) == WATCH_OUT)
+		return 0;
+	return watch_start(watches, stream->fd, proxy_cb, p);
+}
+
 bool
 pool_put(struct session *s, struct conn *conn)
 {
@@ -75,13 +86,11 @@ pool_put(struct session *s, struct conn *conn)
 
 	if (s->pool.n >= s->pool.target || (p = calloc(1, sizeof(*p))) == NULL)
 		return false;
-	if (watch_start(s->worker->watches, conn->stream.fd, proxy_cb, p) ==
-	    -1) {
+	p->session = s;
+	if (start_watch(p, &conn->stream) == -1) {
 		free(p);
 		return false;
 	}
-	net_user_timeout(conn->stream.fd, POOL_USER_TIMEOUT_MS);
-	p->session = s;
 	p->conn = conn_take(conn);
 	TAILQ_INSERT_HEAD(&s->pool.idle, p, link);
 	s->pool.n++;

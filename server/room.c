@@ -2,9 +2,9 @@
 #include "server/room.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 
 #include "common/drain.h"
+#include "common/limit.h"
 #include "server/bridge.h"
 #include "server/handover.h"
 #include "server/node.h"
@@ -16,13 +16,9 @@
 void
 room_init(struct worker *w)
 {
-	struct rlimit limit;
-
 	w->fds_fixed = ROOM_RESERVE;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
-		return;
 	/* What start-up opened has low numbers. */
-	for (int fd = 0; fd < 1024 && (rlim_t)fd < limit.rlim_cur; fd++)
+	for (int fd = 0; fd < 1024 && (size_t)fd < limit_fds(); fd++)
 		w->fds_fixed += fcntl(fd, F_GETFD) != -1;
 	(void)room_is_left(w);
 }
@@ -46,11 +42,9 @@ in_use(const struct worker *w)
 bool
 room_is_left(struct worker *w)
 {
-	size_t used = in_use(w), room = 0;
-	struct rlimit limit;
+	size_t used = in_use(w), limit = limit_fds();
+	size_t room = limit > used ? limit - used : 0;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > used)
-		room = limit.rlim_cur - used;
 	counter_set(&w->count->fds, used);
 	counter_set(&w->count->room, room);
 	return room > 0;

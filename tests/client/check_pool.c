@@ -19,6 +19,7 @@
 #include "client/pool.h"
 #include "common/clock.h"
 #include "common/drain.h"
+#include "common/limit.h"
 #include "common/ltp.h"
 #include "common/net.h"
 #include "common/relay.h"
@@ -355,6 +356,7 @@ START_TEST(room_is_kept)
 	client.pipes = 10;
 	client.said_full = true;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+	usleep(LIMIT_AGE_MS * 1000);
 	start(9);
 	expect_conns(5);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &normal), 0);

@@ -282,6 +282,7 @@ START_TEST(connection)
 		return;
 	}
 	is_ready_made(t.listener);
+	ck_assert_int_eq(net_keepalive(t.client), 0);
 	is_ready_made(t.client);
 	is_ready_made(t.server);
 	ck_assert_int_ne(option(t.listener, SOL_SOCKET, SO_REUSEADDR), 0);

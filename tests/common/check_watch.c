@@ -95,7 +95,7 @@ START_TEST(goes_from_one_to_the_next)
 
 	watch_start(set, pair[0], note, &first);
 	turn();
-	watch_pause(set, pair[0]);
+	watch_pause(set, pair[0], 0);
 	say(pair[1]);
 	turn();
 	ck_assert_uint_eq(first.calls, 1);
@@ -104,6 +104,51 @@ START_TEST(goes_from_one_to_the_next)
 	ck_assert_uint_eq(first.calls, 1);
 	ck_assert_uint_eq(second.calls, 1);
 	ck_assert_uint_eq(second.what & WATCH_IN, WATCH_IN);
+}
+END_TEST
+
+/* Whoever goes on is told of what is left and what came, at once. */
+START_TEST(goes_on_without_a_call)
+{
+	struct seen first = { 0 }, second = { 0 };
+
+	watch_start(set, pair[0], note, &first);
+	turn();
+	watch_pause(set, pair[0], 0);
+	ck_assert_uint_eq(watch_resume(set, pair[0], note, &second), WATCH_OUT);
+	turn();
+	ck_assert_uint_eq(second.calls, 0);
+	say(pair[1]);
+	turn();
+	ck_assert_uint_eq(second.calls, 1);
+	watch_pause(set, pair[0], WATCH_IN);
+	shutdown(pair[1], SHUT_WR);
+	turn();
+	ck_assert_uint_eq(watch_resume(set, pair[0], note, &second),
+	    WATCH_IN | WATCH_OUT | WATCH_HUP);
+	turn();
+	ck_assert_uint_eq(first.calls, 1);
+	ck_assert_uint_eq(second.calls, 1);
+}
+END_TEST
+
+/* What goes to another process leaves nothing behind. */
+START_TEST(leaves_the_set)
+{
+	struct seen seen = { 0 };
+	int other = dup(pair[0]);
+
+	watch_start(set, pair[0], note, &seen);
+	turn();
+	watch_remove(set, pair[0]);
+	close(pair[0]);
+	ck_assert_int_eq(dup2(other, pair[0]), pair[0]);
+	close(other);
+	ck_assert_int_eq(watch_start(set, pair[0], note, &seen), 0);
+	say(pair[1]);
+	turn();
+	turn();
+	ck_assert_uint_eq(seen.calls, 2);
 }
 END_TEST
 
@@ -213,6 +258,8 @@ main(void)
 	tcase_add_test(t, tells_what_holds_now_and_then_what_changes);
 	tcase_add_test(t, tells_the_end_from_bytes);
 	tcase_add_test(t, goes_from_one_to_the_next);
+	tcase_add_test(t, goes_on_without_a_call);
+	tcase_add_test(t, leaves_the_set);
 	tcase_add_test(t, a_number_that_is_used_again);
 	tcase_add_test(t, guesses_that_are_wrong);
 	tcase_add_test(t, one_ends_another);

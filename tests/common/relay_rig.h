@@ -116,6 +116,13 @@ done(void *arg, enum relay_end end)
 	how = end;
 	relay_free(relay);
 	relay = NULL;
+	ck_assert_int_ne(fcntl(a_side.fd, F_GETFD), -1);
+	ck_assert_int_ne(fcntl(b_side.fd, F_GETFD), -1);
+	/* The last end is told by closing, which says it to both. */
+	if (end == RELAY_END_EOF && a_side.tls == NULL)
+		shutdown(a_side.fd, SHUT_WR);
+	if (end == RELAY_END_EOF && b_side.tls == NULL)
+		shutdown(b_side.fd, SHUT_WR);
 }
 
 static const struct relay_ops ops = { .inspect = inspect, .done = done };
