@@ -36,7 +36,7 @@ struct flow {
 	struct pipe pipe; /* taken only while bytes flow */
 	enum relay_dir dir;
 	enum flow_state state;
-	bool is_bulk;	 /* the last read was full */
+	bool is_bulk;	 /* the last read, or splice, gave much */
 	bool wants_more; /* of what rest is the beginning */
 	bool has_ended;	 /* the source has said all it will */
 };
@@ -65,6 +65,7 @@ struct relay_env {
 	struct pipe_pool *pipes;
 	struct relay_list again;
 	struct event *turn;	/* runs that list in the next loop turn */
+	size_t turn_bytes;	/* of a direction, before others come */
 	struct evbuffer *spare; /* for the next flow that needs one */
 	char buf[2 * RELAY_READ];
 };

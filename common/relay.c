@@ -26,6 +26,7 @@
 
 #define LINGER_MS    50 /* between two looks at the send queue */
 #define LINGER_LOOKS 100
+#define TURN_PIPES   4 /* that are filled in one turn */
 
 static void turn(struct relay *);
 
@@ -59,6 +60,7 @@ relay_env_new(struct event_base *base, struct watch_set *watches,
 		return NULL;
 	env->base = base;
 	env->watches = watches;
+	env->turn_bytes = TURN_PIPES * pipe_size;
 	LIST_INIT(&env->again);
 	env->turn = evtimer_new(base, turn_cb, env);
 	env->pipes = pipe_pool_new(pipe_max, pipe_size);
