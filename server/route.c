@@ -62,6 +62,7 @@ to_session(const struct registry_session *s)
 struct choice {
 	const struct registry_seat *seats[REGISTRY_SEATS_MAX];
 	uint64_t busy[REGISTRY_SEATS_MAX];
+	bool has_idle[REGISTRY_SEATS_MAX];
 	size_t n;
 };
 
@@ -81,6 +82,7 @@ look_at(struct choice *c, const struct registry_tunnel *tunnel,
 		count = counters_session(counters, seat->session.slot);
 		c->busy[c->n] =
 		    counter_get(&count->busy) + counter_get(&count->queued);
+		c->has_idle[c->n] = counter_get(&count->idle) > 0;
 		c->seats[c->n++] = seat;
 	}
 }
@@ -121,24 +123,31 @@ choose_member(const struct choice *c, uint32_t turn)
 	return c->seats[tied[n > 1 ? turn % n : 0]]->member;
 }
 
-/* Of its sessions the one in this worker, else the least busy one. */
+/* True if a visitor goes to seat i rather than to seat j: where he need not
+ * wait for a proxy connection, need not be handed over, where fewer are. */
+static bool
+is_better(const struct choice *c, size_t i, size_t j, uint32_t self)
+{
+	bool is_own = c->seats[i]->worker == self;
+
+	if (c->has_idle[i] != c->has_idle[j])
+		return c->has_idle[i];
+	if (is_own != (c->seats[j]->worker == self))
+		return is_own;
+	return c->busy[i] < c->busy[j];
+}
+
+/* The best of its sessions. */
 static const struct registry_seat *
 choose_seat(const struct choice *c, uint32_t member, uint32_t self)
 {
-	const struct registry_seat *found = NULL;
-	uint64_t least = UINT64_MAX;
+	size_t found = c->n;
 
-	for (size_t i = 0; i < c->n; i++) {
-		if (c->seats[i]->member != member)
-			continue;
-		if (c->seats[i]->worker == self)
-			return c->seats[i];
-		if (c->busy[i] < least) {
-			least = c->busy[i];
-			found = c->seats[i];
-		}
-	}
-	return found;
+	for (size_t i = 0; i < c->n; i++)
+		if (c->seats[i]->member == member &&
+		    (found == c->n || is_better(c, i, found, self)))
+			found = i;
+	return c->seats[found];
 }
 
 struct route

@@ -150,6 +150,12 @@ busy(const struct registry_session *s, uint64_t n)
 	counter_set(&counters_session(counters, s->ref.slot)->busy, n);
 }
 
+static void
+idle(const struct registry_session *s, uint64_t n)
+{
+	counter_set(&counters_session(counters, s->ref.slot)->idle, n);
+}
+
 static uint32_t
 visit_from(uint32_t self, uint32_t turn)
 {
@@ -173,6 +179,13 @@ START_TEST(sessions_of_one_client)
 	ck_assert_uint_eq(visit_from(2, 1), 2);
 	ck_assert_uint_eq(visit_from(1, 0), 0);
 	busy(&b, 4);
+	ck_assert_uint_eq(visit_from(1, 0), 2);
+	/* Before all that, where a proxy connection is idle. */
+	idle(&c, 1);
+	ck_assert_uint_eq(visit_from(1, 0), 3);
+	ck_assert_uint_eq(visit_from(2, 0), 3);
+	idle(&session, 1);
+	ck_assert_uint_eq(visit_from(2, 0), 2);
 	ck_assert_uint_eq(visit_from(1, 0), 2);
 	/* One that is lost does not count. */
 	lose();
