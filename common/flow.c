@@ -160,18 +160,24 @@ deliver(struct relay *r, struct flow *f)
 static void
 pass(struct relay *r, struct flow *f, const char *buf, size_t len)
 {
-	ssize_t n = 0;
+	ssize_t n;
 
-	if (due(f) == 0 && f->dst->is_writable) {
-		n = stream_write(&f->dst->stream, buf, len);
-		wrote(r, f, n);
-		if (f->state == FLOW_OVER || n == (ssize_t)len)
-			return;
-		if (n == -1)
-			n = 0;
+	if (due(f) == 0) {
+		while (len > 0 && f->dst->is_writable) {
+			n = stream_write(&f->dst->stream, buf,
+			    has_tls(f->dst) && len > TLS_PIECE ? TLS_PIECE
+							       : len);
+			wrote(r, f, n);
+			if (f->state == FLOW_OVER)
+				return;
+			if (n > 0) {
+				buf += n;
+				len -= (size_t)n;
+			}
+		}
 	}
-	if (out_of(r, f) == NULL ||
-	    evbuffer_add(f->out, buf + n, len - (size_t)n) == -1)
+	if (len > 0 &&
+	    (out_of(r, f) == NULL || evbuffer_add(f->out, buf, len) == -1))
 		relay_end_now(r, RELAY_END_NO_MEMORY);
 }
 
@@ -336,10 +342,13 @@ copy(struct relay *r, struct flow *f)
 {
 	char *buf = r->env->buf;
 	size_t old = f->rest_len;
-	ssize_t n;
+	ssize_t n, want = RELAY_READ;
 
 	assert(old < RELAY_READ);
-	n = stream_read(&f->src->stream, buf + old, RELAY_READ);
+	/* Where there will be no splicing it may be two pieces. */
+	if (f->opaque == RELAY_ALL && has_tls(f->dst))
+		want = 2 * RELAY_READ - (ssize_t)old;
+	n = stream_read(&f->src->stream, buf + old, (size_t)want);
 	if (n == -1) {
 		source_failed(r, f);
 	} else if (n == 0) {
@@ -348,12 +357,12 @@ copy(struct relay *r, struct flow *f)
 		if (old > 0)
 			memcpy(buf, f->rest, old);
 		drop_rest(f);
-		f->is_bulk = n == RELAY_READ;
+		f->is_bulk = n == want;
 		f->src->is_readable =
-		    n == RELAY_READ || f->src->has_hung_up || has_tls(f->src);
+		    n == want || f->src->has_hung_up || has_tls(f->src);
 		process(r, f, (struct span){ buf, old + (size_t)n });
 	}
-	return RELAY_READ;
+	return (size_t)want;
 }
 
 /*
