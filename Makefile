@@ -66,6 +66,10 @@ FUZZ   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAY := $(FUZZ:%=$(O)/tests/fuzz/replay_%)
 SYSTEM := $(wildcard tests/integration/[0-8][0-9]-*)
 LONG   := $(wildcard tests/integration/9[0-9]-*)
+FAULTS := $(wildcard tests/faults/[0-9][0-9]-*)
+
+# Rows of the fault suite that "make check" plays too, for some seconds each.
+QUICK_FAULTS := $(wildcard $(addprefix tests/faults/,01-* 06-* 12-* 21-* 22-*))
 
 # Each argument is one command line.
 RUN         = LT_BUILD=$(O) tests/run.py -j $(JOBS)
@@ -235,7 +239,7 @@ check: ## all tests but the long ones (installs what they need)
 	@+$(MAKE) --no-print-directory check-all
 
 check-all: all tests
-	@$(RUN) $(UNIT) $(RUN_REPLAY) $(SYSTEM)
+	@LT_QUICK=1 $(RUN) $(UNIT) $(RUN_REPLAY) $(SYSTEM) $(QUICK_FAULTS)
 
 test: check-unit check-corpus ## what needs neither a network nor other programs
 
@@ -248,8 +252,13 @@ check-corpus: $(REPLAY) ## the fuzz targets, each on its committed corpus
 check-integration: all ## the tests of the whole programs
 	@$(RUN) $(SYSTEM)
 
-check-long: all ## the tests that take minutes
-	@$(RUN) $(LONG)
+check-long: all ## the tests that take minutes, the fault suite among them
+	@tools/deps faults
+	@$(RUN) -t 1200 $(LONG) $(FAULTS)
+
+check-faults: all ## the fault suite (tests/faults)
+	@tools/deps faults
+	@$(RUN) -t 1200 $(FAULTS)
 
 asan: ## all tests but the long ones, under ASan and UBSan
 	@+CK_FORK=no UBSAN_OPTIONS=print_stacktrace=1 \
@@ -350,8 +359,8 @@ help: ## this list
 
 FORCE:
 .PHONY: all test tests sources flags check check-all check-unit check-corpus \
-	check-integration check-long asan fuzz fuzz-run lint bench demo install dist \
-	distcheck hooks clean distclean help FORCE
+	check-integration check-long check-faults asan fuzz fuzz-run lint bench \
+	demo install dist distcheck hooks clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
