@@ -23,6 +23,7 @@ import json
 import os
 import random
 import re
+import shutil
 import sys
 import threading
 import time
@@ -39,6 +40,26 @@ PAUSE = BLOCK / (2 << 20)  # after a block: 2 MB/s
 ROOM = 6 << 20  # what memory may grow by in one process
 
 now = time.monotonic
+
+
+def need(*programs):
+    """Skips the row where one of these is missing."""
+    for program in programs:
+        if shutil.which(program) is None:
+            lt.skip(f"{program} is not installed")
+
+
+def traced(pid):
+    """True once strace has a process in its hands."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return "TracerPid:\t0\n" not in f.read()
+
+
+def cpu(pid):
+    """Seconds of a processor that a process has used."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        user, system = f.read().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def content(id_, length):
@@ -58,9 +79,9 @@ class Service(lt.Listener):
     the bytes of the id; to "echo" each line, its name before it. It writes the
     book: (tunnel, id, hash)."""
 
-    def __init__(self, tunnel, book):
+    def __init__(self, tunnel, book, port=0):
         self.tunnel, self.book = tunnel, book
-        super().__init__(self.serve)
+        super().__init__(self.serve, port=port)
 
     def note(self, id_, digest=None):
         self.book.append((self.tunnel, id_, digest))
@@ -313,7 +334,7 @@ class Rig:
         for pattern, times in dict(log).items():
             found = len(re.findall(pattern, self.server.log(), re.M))
             assert found == times, (pattern, found, times)
-        gone = {pid for pid in self.pids if not lt.exists(pid)}
+        gone = self.gone()
         assert gone <= set(died), (gone, died)
         if rest:
             self._judge_rest()
@@ -324,6 +345,10 @@ class Rig:
             "lost": dict(collections.Counter(
                 f"{t.tunnel} {t.end[:3]}" for t in lost)),
             "slowest get (s)": round(max(gets), 2)}))
+
+    def gone(self):
+        """The processes that were there before the fault, and are not now."""
+        return {pid for pid in self.pids if not lt.exists(pid)}
 
     def _compare_books(self):
         wrong = [(t.id, t.wrong) for t in self.trials if t.wrong]

@@ -43,10 +43,10 @@ class Listener:
     """A local service of raw bytes: handler(socket) runs in a thread for
     each connection, which is closed after it."""
 
-    def __init__(self, handler=None, host="127.0.0.1"):
+    def __init__(self, handler=None, host="127.0.0.1", port=0):
         self.handler = handler or echo
         self.accepted = 0
-        self.socket = socket.create_server((host, 0), backlog=1024)
+        self.socket = socket.create_server((host, port), backlog=1024)
         self.port = self.socket.getsockname()[1]
         self.target = f"{host}:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
