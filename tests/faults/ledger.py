@@ -12,7 +12,7 @@ tunnel or with other bytes; what a visitor calls good is in both books; only who
 is excused may have failed; both tunnels serve afterwards; descriptors, memory
 and gauges are what they were; and no process has died but those in `died`.
 
-Everything lt has is a name of this module too. LT_QUICK=1 plays shorter.
+lt and ltp02 are names of this module too. LT_QUICK=1 plays shorter.
 """
 
 import collections
@@ -24,6 +24,7 @@ import os
 import random
 import re
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -32,6 +33,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))), "integration"))
 
 import lt  # noqa: E402
+import ltp02  # noqa: E402,F401
 
 QUICK = "LT_QUICK" in os.environ
 LENGTH = (2 if QUICK else 20) << 20  # of a download, and of an upload
@@ -47,6 +49,22 @@ def need(*programs):
     for program in programs:
         if shutil.which(program) is None:
             lt.skip(f"{program} is not installed")
+
+
+def own_network():
+    """Goes on in a network of its own, which nobody else has and which ends
+    with it: there packets may be dropped. Skips the row for all but root."""
+    if os.getuid() != 0:
+        lt.skip("only root may have a network of its own")
+    need("unshare", "ip", "iptables")
+    if "LT_OWN_NETWORK" not in os.environ:
+        os.environ["LT_OWN_NETWORK"] = "yes"
+        shutil.rmtree(lt.tmp)
+        os.execvp("unshare", ["unshare", "-n", sys.executable, *sys.argv])
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    if subprocess.run(["iptables", "-w", "-L", "-n"], check=False,
+                      capture_output=True).returncode != 0:
+        lt.skip("iptables does not work here")
 
 
 def traced(pid):
@@ -199,20 +217,20 @@ class Trial:
 
 class Rig:
     """A server, the clients a and b and their services. Arguments are those
-    of lt.Server; client those of the lt.Client of a, by which it may be run
-    somewhere else, or as something else."""
+    of lt.Server; client those of the lt.Client of a. With two listeners a's
+    client has the second one for itself."""
 
-    def __init__(self, workers=4, options=None, client=None, server=None,
-                 **more):
-        self.server = server or lt.Server(
+    def __init__(self, workers=4, options=None, client=None, **more):
+        self.server = lt.Server(
             workers=workers, options={"sessions": 1, **(options or {})},
             **more)
         self.book, self.trials, self.began = [], [], 0
         self.services = {n: Service(n, self.book) for n in "ab"}
         self.clients = {
-            n: lt.Client(self.server, self.services[n].target, name=n,
+            n: lt.Client(f"http://localhost:{self.server.ports[port]}",
+                         self.services[n].target, name=n,
                          **(client or {} if n == "a" else {}))
-            for n in "ab"}
+            for n, port in (("a", -1), ("b", 0))}
         self.idle = 20
         self._measure()
 
