@@ -80,6 +80,34 @@ def cpu(pid):
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
+def private(pid):
+    """Bytes of memory that a process has for itself alone."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+        return 1024 * int(re.search(r"Private_Dirty: +(\d+)", f.read())[1])
+
+
+class Crowd:
+    """Many clients, in a process of their own: crowd.py."""
+
+    def __init__(self, server, first, tunnels, proxies, sources):
+        self.process = subprocess.Popen(
+            [sys.executable, os.path.join(os.path.dirname(
+                os.path.abspath(__file__)), "crowd.py"),
+             *map(str, (server.port, first, tunnels, proxies)), *sources],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def wait(self):
+        """Waits until all have an answer: the counts, by name."""
+        words = self.process.stdout.readline().split(maxsplit=9)
+        assert words, "the crowd has ended"
+        counts = dict(zip(words[0:8:2], map(float, words[1:8:2])))
+        return counts | {"errors": words[9]}
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
 def content(id_, length):
     """Bytes that no other id has."""
     return random.Random(id_).randbytes(length)
