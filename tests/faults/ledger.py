@@ -137,7 +137,7 @@ class Service(lt.Listener):
             words = file.readline().split()
             if len(words) < 2:
                 return
-            _, kind, id_ = words[1].decode().split("/")
+            kind, id_ = words[1].decode().split("/")[-2:]
             headers = http.client.parse_headers(file)
             length = int(headers.get("Content-Length", 0))
             body = file.read(length)
@@ -246,10 +246,12 @@ class Trial:
 class Rig:
     """A server, the clients a and b and their services. Arguments are those
     of lt.Server; client those of the lt.Client of a. With two listeners a's
-    client has the second one for itself."""
+    client has the second one for itself. A server that is given fails all the
+    time: what it uses is not measured, nor are clients waited for."""
 
-    def __init__(self, workers=4, options=None, client=None, **more):
-        self.server = lt.Server(
+    def __init__(self, workers=4, options=None, client=None, server=None,
+                 **more):
+        self.server = server or lt.Server(
             workers=workers, options={"sessions": 1, **(options or {})},
             **more)
         self.book, self.trials, self.began = [], [], 0
@@ -257,10 +259,13 @@ class Rig:
         self.clients = {
             n: lt.Client(f"http://localhost:{self.server.ports[port]}",
                          self.services[n].target, name=n,
+                         wait=server is None,
                          **(client or {} if n == "a" else {}))
             for n, port in (("a", -1), ("b", 0))}
         self.idle = 20
-        self._measure()
+        self.pids = set()
+        if server is None:
+            self._measure()
 
     @property
     def a(self):
