@@ -252,7 +252,7 @@ check-corpus: $(REPLAY) ## the fuzz targets, each on its committed corpus
 check-integration: all ## the tests of the whole programs
 	@$(RUN) $(SYSTEM)
 
-check-long: all ## the tests that take minutes, the fault suite among them
+check-long: all $(UNIT) ## the tests that take minutes, the fault suite too
 	@tools/deps faults
 	@$(RUN) -t 1200 $(LONG) $(FAULTS)
 
