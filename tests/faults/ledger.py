@@ -254,6 +254,9 @@ class Rig:
         self.server = server or lt.Server(
             workers=workers, options={"sessions": 1, **(options or {})},
             **more)
+        self.workers = workers
+        if server is None:
+            lt.wait_until(lambda: self.server.metrics()["workers"] == workers)
         self.book, self.trials, self.began = [], [], 0
         self.services = {n: Service(n, self.book) for n in "ab"}
         self.clients = {
@@ -341,7 +344,6 @@ class Rig:
 
     def _measure(self):
         """What all use after some traffic and before the fault."""
-        self.workers = self.server.metrics()["workers"]
         with self.traffic():
             time.sleep(1 if QUICK else 4)
         self.wait_rest()
