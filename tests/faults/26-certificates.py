@@ -68,11 +68,11 @@ with rig.traffic():
     kept = TlsVisitor(rig.server, "b.localhost", anybody)
     for number in range(TIMES):
         install(*pairs[(number + 1) % 2])
-        reload("certificates read again")
+        reload("settings read again")
     for bad in ((pairs[0].cert, pairs[1].key), (pairs[0].key, pairs[0].key),
                 (authority.issue("localhost", days=-1))):
         install(*bad)
-        reload("certificates stay as they were")
+        reload("settings stay as they were")
     good = len(shown)
     lt.wait_until(lambda: len(shown) > good + 20 or failed)
     assert kept.request("b.localhost", "/get/kept").status == 200
