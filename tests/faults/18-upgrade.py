@@ -30,9 +30,20 @@ def upgrade(says):
     lt.wait_until(lambda: rig.server.log().count(says) > before, what=says)
 
 
+def settle(workers):
+    """The old workers leave with the last of those who were joined in them."""
+    lt.wait_until(lambda: not workers & set(rig.server.workers()), 60)
+    rig.wait_rest()
+
+
 install(BUILT)
 rig = ledger.Rig(path=PROGRAM, options={"drain": 600})
 pid = rig.server.pid
+# What workers have is given to them after an upgrade; before, it was forked.
+first = set(rig.server.workers())
+upgrade("this program has taken over")
+settle(first)
+rig.fds = rig.in_use()
 for number in range(TIMES):
     workers = set(rig.server.workers())
     with rig.traffic():
@@ -43,9 +54,7 @@ for number in range(TIMES):
         upgrade("no upgrade, this program goes on")
         time.sleep(1)
     install(BUILT)
-    # The old workers leave with the last of those who were joined in them.
-    lt.wait_until(lambda: not workers & set(rig.server.workers()), 60)
-    lt.wait_until(lambda: len(rig.server.workers()) == 4)
+    settle(workers)
 rig.memory = max(map(lt.rss, rig.processes()))  # of another program
 rig.judge(died=rig.gone())
 assert rig.server.pid == pid and rig.server.alive()
