@@ -42,7 +42,7 @@ COMMON := cidr clock drain fdpass flow follow hello http limit log \
 SERVER := account api arrival bound bridge certs channel claim claim_handoff classify command \
 	config config_file config_finish config_listen config_pack config_show \
 	config_text \
-	conn control counters ctl deadline door forwarded gate handoff handover \
+	conn control counters ctl deadline door filter forwarded gate handoff handover \
 	handshake inbox join keyring leftover listener logs master master_reload \
 	master_upgrade metrics metrics_text \
 	names node pages pairs park peers pidfile places pool ports \
@@ -78,7 +78,7 @@ RUN_REPLAY := $(foreach f,$(FUZZ),"$(O)/tests/fuzz/replay_$f tests/fuzz/corpus/$
 # --- libraries -------------------------------------------------------------
 
 PKGS_COMMON := libevent_core libevent_openssl jansson libssl libcrypto
-PKGS_SERVER := $(PKGS_COMMON) libconfuse
+PKGS_SERVER := $(PKGS_COMMON) libconfuse libseccomp
 PKGS_CLIENT := $(PKGS_COMMON) libevent_extra libconfuse
 PKGS        := $(sort $(PKGS_SERVER) $(PKGS_CLIENT))
 

@@ -83,6 +83,20 @@ log_open(const char *program, enum log_level level)
 	log_redirect(LOG_ACCESS, LOG_TO_EVENTS, -1, NULL);
 }
 
+void
+log_confine(void)
+{
+	for (int i = 0; i < LOG_STREAMS; i++)
+		log_sink_confine(&state.streams[i].sink);
+}
+
+void
+log_tend(void)
+{
+	for (int i = 0; i < LOG_STREAMS; i++)
+		log_sink_tend(&state.streams[i].sink);
+}
+
 enum log_target
 log_target(enum log_stream which)
 {

@@ -58,6 +58,11 @@ int log_fd(enum log_stream);
  * one process writes there. Until then nobody counts. */
 void log_count(_Atomic uint64_t *dropped, _Atomic uint64_t *left_out);
 
+/* This process may not look for a syslog that is lost: another one that has the
+ * same descriptors does, by log_tend(), now and then. */
+void log_confine(void);
+void log_tend(void);
+
 /* Names this process in each line, such as "master" or "worker 2"; copied. Both
  * keep the process id, so call one of them after a fork. */
 void log_role(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

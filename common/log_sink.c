@@ -47,8 +47,7 @@ log_sink_fini(struct log_sink *s)
 	if (s->fd > STDERR_FILENO)
 		close(s->fd);
 	s->fd = -1;
-	free(s->path);
-	s->path = NULL;
+	log_sink_confine(s);
 }
 
 /* -1 with errno. */
@@ -65,8 +64,7 @@ connect_to(int fd, const char *path)
 	return connect(fd, (struct sockaddr *)&addr, sizeof(addr));
 }
 
-/* Looks for a syslog that was not there, or is another one now. The socket is
- * one for all processes, so whoever finds it finds it for all. */
+/* Looks for a syslog that was not there, or is another one now. */
 static bool
 find_again(struct log_sink *s)
 {
@@ -110,6 +108,24 @@ log_sink_write(struct log_sink *s, const char *line, size_t len)
 		return true;
 	s->was_torn = n > 0;
 	return false;
+}
+
+void
+log_sink_confine(struct log_sink *s)
+{
+	free(s->path);
+	s->path = NULL;
+}
+
+void
+log_sink_tend(struct log_sink *s)
+{
+	struct sockaddr_un peer;
+	socklen_t len = sizeof(peer);
+
+	if (s->path != NULL &&
+	    getpeername(s->fd, (struct sockaddr *)&peer, &len) == -1)
+		(void)connect_to(s->fd, s->path);
 }
 
 int

@@ -21,13 +21,21 @@ struct log_sink {
 	bool was_torn;	/* a line was written in part: the next begins anew */
 };
 
-/* Takes over `fd`. `path`, of a syslog, is copied; without memory for that it
- * is not looked for again. */
+/* Takes over `fd`. `path`, of a syslog, is copied; without it, or memory for that,
+ * nobody looks for it again. */
 void log_sink_init(struct log_sink *, int fd, const char *path);
 void log_sink_fini(struct log_sink *);
 
 /* One line, its end included; false if it is lost, all of it or a part. */
 bool log_sink_write(struct log_sink *, const char *line, size_t len);
+
+/* Forgets the path. */
+void log_sink_confine(struct log_sink *);
+
+/* Looks for a syslog that is lost, if there is a path. The socket is one for
+ * all processes that have it, so who finds it finds it for those, too, that may
+ * not look for it. */
+void log_sink_tend(struct log_sink *);
 
 /* A file to append to, made if need be; a FIFO too, whether or not somebody
  * reads it. -1 with errno. */

@@ -32,6 +32,10 @@ struct tls_context;
 
 /* --- contexts ------------------------------------------------------------- */
 
+/* Reads the configuration of OpenSSL, and loads what it would load when it is
+ * first needed: for processes that will not be able to. */
+void tls_init(void);
+
 /* A certificate with its chain, and its key, as PEM; only borrowed. */
 struct tls_pair {
 	const char *cert;

@@ -76,6 +76,13 @@ error_text(void)
 
 /* --- the life of a context ----------------------------------------------- */
 
+void
+tls_init(void)
+{
+	/* What is wrong with the file is said by who makes a context. */
+	(void)OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG, NULL);
+}
+
 static struct tls_context *
 context_new(size_t n)
 {

@@ -122,6 +122,9 @@ const struct config_option config_options[] = {
 	    "whom workers run as if root starts them", FIELD(user) },
 	{ "group", CONFIG_NAME, NULL, 0, 0,
 	    "their group, if not that of the user", FIELD(group) },
+	{ "sandbox", CONFIG_SANDBOX, "yes", 0, 0,
+	    "confine workers: yes, no; trap: name what is forbidden",
+	    FIELD(sandbox) },
 };
 const size_t config_options_n =
     sizeof(config_options) / sizeof(config_options[0]);
@@ -460,6 +463,7 @@ config_set(struct config *c, const char *key, const char *value, char *why,
 		[CONFIG_LOG] = set_text,
 		[CONFIG_ACCESS] = set_text,
 		[CONFIG_FORM] = set_text,
+		[CONFIG_SANDBOX] = set_text,
 		[CONFIG_ADDRESS] = set_text,
 	};
 	const struct config_option *o = find_option(key);

@@ -116,6 +116,7 @@ struct config {
 	char *control_socket; /* the same */
 	char *user;	      /* of the workers, if root starts them; or NULL */
 	char *group;	      /* the same; NULL: that user's */
+	char *sandbox;	      /* see config_text.h */
 
 	/* From the command line only. */
 	bool foreground;
@@ -137,6 +138,7 @@ enum config_type {
 	CONFIG_LOG,	 /* stderr, syslog, syslog:PATH, or a path */
 	CONFIG_ACCESS,	 /* log, off, or a path */
 	CONFIG_FORM,	 /* text, json */
+	CONFIG_SANDBOX,	 /* yes, no, trap */
 	CONFIG_ADDRESS,	 /* HOST:PORT, PORT on loopback, or off */
 };
 

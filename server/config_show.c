@@ -147,6 +147,7 @@ config_show(const struct config *c, const struct config_option *o)
 	case CONFIG_LOG:
 	case CONFIG_ACCESS:
 	case CONFIG_FORM:
+	case CONFIG_SANDBOX:
 	case CONFIG_ADDRESS:
 		return show_text(*(char *const *)field);
 	}

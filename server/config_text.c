@@ -21,6 +21,7 @@ config_text_is(enum config_type type)
 	case CONFIG_LOG:
 	case CONFIG_ACCESS:
 	case CONFIG_FORM:
+	case CONFIG_SANDBOX:
 	case CONFIG_ADDRESS:
 		return true;
 	default:
@@ -89,6 +90,14 @@ is_form(const char *value)
 	       strcmp(value, "text") == 0;
 }
 
+static bool
+is_sandbox(const char *value)
+{
+	return strcmp(value, "yes") == 0 ||
+	       strcmp(value, CONFIG_TEXT_NO) == 0 ||
+	       strcmp(value, CONFIG_TEXT_TRAP) == 0;
+}
+
 bool
 config_text_address(const char *text, struct net_addr *addr)
 {
@@ -130,6 +139,7 @@ static const struct {
 	[CONFIG_ACCESS] = { is_access,
 	    "not log, off, or a path that begins with /" },
 	[CONFIG_FORM] = { is_form, "not text or json" },
+	[CONFIG_SANDBOX] = { is_sandbox, "not yes, no or trap" },
 	[CONFIG_ADDRESS] = { is_address,
 	    "not off, or HOST:PORT where HOST is an address, or PORT alone" },
 };

@@ -24,6 +24,10 @@
 #define CONFIG_TEXT_STDERR "stderr"
 #define CONFIG_TEXT_JSON   "json"
 
+/* Of sandbox, beside yes. */
+#define CONFIG_TEXT_NO	 "no"
+#define CONFIG_TEXT_TRAP "trap"
+
 /* True for the types whose field is an owned text. */
 bool config_text_is(enum config_type);
 

@@ -121,6 +121,7 @@ forget(struct master *m)
 	for (int i = 0; i < SIG_N; i++)
 		event_free(m->signals[i]);
 	event_free(m->drain_limit);
+	event_free(m->tick);
 	event_free(m->reload);
 	event_free(m->exec);
 	upgrade_free(m->upgrade);
@@ -241,6 +242,16 @@ cannot_start(void *arg)
 
 	m->exit_code = 1;
 	stop_now(m);
+}
+
+/* What is looked at once a second. */
+static void
+tick_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	log_tend();
 }
 
 /* --- signals ---------------------------------------------------------------
@@ -467,6 +478,7 @@ start(struct master *m)
 	static const struct places_ops places_ops = { be_worker, worker_forked,
 		worker_message, worker_leaves, worker_gone, cannot_start,
 		all_gone };
+	static const struct timeval second = { .tv_sec = 1 };
 
 	m->base = event_base_new();
 	if (m->base == NULL)
@@ -475,7 +487,9 @@ start(struct master *m)
 	m->leftovers = leftovers_new(
 	    m->base, m->inbox, places_size(m->places), pick_worker, m);
 	m->drain_limit = evtimer_new(m->base, stop_cb, m);
-	if (m->claims == NULL || m->drain_limit == NULL)
+	m->tick = event_new(m->base, -1, EV_PERSIST, tick_cb, m);
+	if (m->claims == NULL || m->drain_limit == NULL || m->tick == NULL ||
+	    event_add(m->tick, &second) == -1)
 		fatal("out of memory");
 	master_reload_init(m);
 	master_upgrade_init(m);

@@ -38,6 +38,7 @@ struct master {
 	struct event_base *base;
 	struct event *signals[SIG_N];
 	struct event *drain_limit;
+	struct event *tick;
 	struct event *reload; /* in a moment */
 	struct event *exec;   /* the same, of another program */
 	unsigned exec_tries;

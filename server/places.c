@@ -188,6 +188,11 @@ say_death(const struct row *r, int status)
 
 	if (WIFSIGNALED(status) && r->places->was_cut)
 		log_debug("worker %u killed pid=%d", r->slot + 1, pid);
+	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		log_error("worker %u died pid=%d signal=%d: it made a system "
+			  "call that its sandbox forbids; sandbox = trap names "
+			  "it",
+		    r->slot + 1, pid, SIGSYS);
 	else if (WIFSIGNALED(status))
 		log_error("worker %u died pid=%d signal=%d", r->slot + 1, pid,
 		    WTERMSIG(status));

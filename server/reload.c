@@ -60,6 +60,7 @@ reload_keep(struct config *fresh, const struct config *old)
 	    &fresh->control_socket, old->control_socket, "control-socket");
 	keep_text(&fresh->user, old->user, "user");
 	keep_text(&fresh->group, old->group, "group");
+	keep_text(&fresh->sandbox, old->sandbox, "sandbox");
 }
 
 struct config *

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC
  *
  * What a worker gives up before it meets the network: the user who started the
- * server, if that was root, supplementary groups, and the way back. Called by
- * main, which settles who the workers are; by the master, which looks them up
- * while it may read files; and by each worker, once, when it has all that it
- * needs root for. A worker that cannot give up what it should must not serve.
+ * server, if that was root, with all groups and capabilities and the way back;
+ * the files of the machine; other processes; and every system call that it
+ * does not need. Called by main, which settles who the workers are; by the
+ * master, which prepares it all while it may; and by each worker, once, when
+ * it has all that it needs root for. A worker that cannot give up what it
+ * should must not serve.
  */
 #ifndef LT_SERVER_SANDBOX_H
 #define LT_SERVER_SANDBOX_H
@@ -18,7 +20,10 @@
 struct config;
 
 struct sandbox {
-	bool changes_user;
+	bool is_on;   /* else the user is changed, and nothing more */
+	bool is_trap; /* for developers, see ltserver.conf(5) */
+	bool is_root; /* we are, so workers can be somebody else */
+	int root_fd;  /* what will be their root directory; -1: the old one */
 	uid_t uid;
 	gid_t gid;
 };
@@ -27,8 +32,9 @@ struct sandbox {
  * "localtunnel", or "nobody" where there is no such user. */
 void sandbox_preset(struct config *);
 
-/* Looks up user and group, and says on the log whom workers run as. fatal() if
- * there are none of these names. */
+/* Looks up user and group, makes the root directory, and says on the log what
+ * workers will be and what could not be done. fatal() if there are none of
+ * these names, or there can be no directory. */
 void sandbox_find(struct sandbox *, const struct config *);
 
 /* Gives it all up, for good. -1 with `why`. */

@@ -291,6 +291,7 @@ message(void *arg, const struct channel_msg *msg, int fd)
 		break;
 	case CHANNEL_LOG:
 		logs_take(w->config, (enum log_stream)msg->id, fd);
+		log_confine();
 		fd = -1;
 		break;
 	case CHANNEL_CONFIG:
@@ -357,6 +358,7 @@ start_up(struct worker *w, const struct worker_start *start)
 
 	if (registry_read_only(w->registry) == -1)
 		fatal("cannot map the registry read-only");
+	log_confine();
 	if (sandbox_enter(start->sandbox, why) == -1)
 		fatal("cannot give up what is not needed: %s", why);
 	inbox_keep(w->inbox, w->slot);

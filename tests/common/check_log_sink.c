@@ -213,6 +213,31 @@ START_TEST(syslog_comes_later)
 }
 END_TEST
 
+/* One process may look for it, for another that has the same socket. */
+START_TEST(syslog_found_by_another)
+{
+	int reader, fd = log_sink_open_syslog(path);
+	struct log_sink other;
+
+	ck_assert_int_ne(fd, -1);
+	log_sink_init(&sink, fd, NULL);
+	log_sink_init(&other, fd, path);
+	reader = listen_syslog();
+	ck_assert(!put("lost"));
+	log_sink_tend(&sink);
+	ck_assert(!put("lost"));
+	log_sink_tend(&other);
+	ck_assert(put("found"));
+	close(reader);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert(!put("lost"));
+	reader = listen_syslog();
+	log_sink_tend(&other);
+	ck_assert(put("found"));
+	close(reader);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -230,6 +255,7 @@ main(void)
 	tcase_add_test(tcase, pipe_that_would_block);
 	tcase_add_test(tcase, syslog);
 	tcase_add_test(tcase, syslog_comes_later);
+	tcase_add_test(tcase, syslog_found_by_another);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

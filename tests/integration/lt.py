@@ -84,8 +84,8 @@ def _finish():
         except AssertionError as e:
             faults.append(f"{program.title}: {e}")
     faults += [f"{p.title}: a report in its log" for p in _programs
-               if re.search(r"Sanitizer|runtime error:|Assertion .* failed",
-                            p.log())]
+               if re.search(r"Sanitizer|runtime error:|Assertion .* failed|"
+                            r"the sandbox forbids", p.log())]
     _kill_descendants()
     if faults or _failed:
         for fault in faults:
@@ -198,16 +198,19 @@ def under_sanitizer():
     return os.path.basename(BUILD) != "build"
 
 
-def root_workers():
+def open_workers():
     """Options of ltserver. Tests look into workers, at descriptors and limits,
     and sanitizers do for leaks; in many containers not even root may do that
-    to a process that has changed its user."""
-    return ["-o", "user=root"] if os.getuid() == 0 else []
+    to a process that has changed its user, or is confined as it is by default.
+    What a worker may not do is the same with "trap", and its name is in the
+    log."""
+    return ["-o", "sandbox=" + ("no" if under_sanitizer() else "trap")] \
+        + (["-o", "user=root"] if os.getuid() == 0 else [])
 
 
 def sanitized_as():
     """The same, for those who only serve: under a sanitizer alone."""
-    return root_workers() if under_sanitizer() else []
+    return open_workers() if under_sanitizer() else []
 
 
 # Workers whose master was killed come to us, so that we can end them.
@@ -323,7 +326,7 @@ class Server(Program):
         self.domain = domain
         self.config = self.base + "/ltserver.conf"
         self.configure(config)
-        self.args = ["-f", "-c", self.config, "-d", domain, *root_workers()]
+        self.args = ["-f", "-c", self.config, "-d", domain, *open_workers()]
         if workers:
             self.args += ["-w", str(workers)]
         for key, value in (options or {}).items():
