@@ -46,7 +46,7 @@ SERVER := account api arrival bound bridge certs channel claim claim_handoff cla
 	handshake inbox join keyring leftover listener logs master master_reload \
 	master_upgrade metrics metrics_text \
 	names node pages pairs park peers pidfile places pool ports \
-	public queue recent registry registry_check reload report room route rundir \
+	public pulse queue recent registry registry_check reload report room route rundir \
 	sandbox sealed serve service session table title upgrade visitor worker
 CLIENT := backend backoff browser config connect control diagnose dial discover \
 	display fetch gate grant identity leave local lt ltplink nodelink \

@@ -101,6 +101,7 @@ struct config {
 	unsigned handshakes;	    /* TLS, in progress in a worker */
 	unsigned handshakes_per_address; /* the same of one address */
 	unsigned ticket_rotation;	 /* s, between two ticket keys */
+	unsigned watchdog;		 /* s without a pulse; 0: none */
 	bool forwarded;			 /* set X-Forwarded-* headers */
 	unsigned response_timeout;	 /* s, first byte of an answer; node */
 	enum config_node_api node_api;

@@ -209,6 +209,7 @@ counters_worker_gone(struct counters *c, size_t slot)
 	counter_set(&w->joined, 0);
 	counter_set(&w->fds, 0);
 	counter_set(&w->room, 0);
+	counter_set(&w->pulse_ms, 0);
 }
 
 enum counters_result

@@ -55,8 +55,9 @@ struct counters_worker {
 	counter queued;	     /* waiting for a proxy connection */
 	counter idle;	     /* proxy connections in pools */
 	counter joined;
-	counter fds;  /* descriptors in use, when last looked at */
-	counter room; /* how many more connections it can take */
+	counter fds;	  /* descriptors in use, when last looked at */
+	counter room;	  /* how many more connections it can take */
+	counter pulse_ms; /* clock_ms() of its last sign of life, see pulse.h */
 
 	/* Counters. */
 	counter accepted;

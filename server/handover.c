@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/watch.h"
 #include "server/arrival.h"
+#include "server/pulse.h"
 #include "server/room.h"
 #include "server/serve.h"
 #include "server/session.h"
@@ -55,7 +56,8 @@ attempt(struct worker *w, uint32_t slot, struct inbox_msg *msg)
 {
 	static struct log_limit limit;
 
-	if (counter_get(&counters_worker(w->counters, slot)->room) == 0)
+	if (counter_get(&counters_worker(w->counters, slot)->room) == 0 ||
+	    !pulse_is_there(w->counters, slot))
 		return false;
 	if (msg->conn.stream.is_watched)
 		watch_remove(w->watches, msg->conn.stream.fd);

@@ -213,6 +213,14 @@ worker_message(void *arg, uint32_t slot, const struct channel_msg *msg, int fd)
 	}
 }
 
+static uint64_t
+pulse_of(void *arg, uint32_t slot)
+{
+	struct master *m = arg;
+
+	return counter_get(&counters_worker(m->counters, slot)->pulse_ms);
+}
+
 /* Its sessions are lost. */
 static void
 worker_gone(void *arg, uint32_t slot, bool has_left)
@@ -248,10 +256,12 @@ cannot_start(void *arg)
 static void
 tick_cb(evutil_socket_t fd, short what, void *arg)
 {
+	struct master *m = arg;
+
 	(void)fd;
 	(void)what;
-	(void)arg;
 	log_tend();
+	places_watch(m->places, m->config->watchdog);
 }
 
 /* --- signals ---------------------------------------------------------------
@@ -476,8 +486,8 @@ start(struct master *m)
 	static const struct claim_ops ops = { send_one, send_all, open_port,
 		close_port, pick_worker };
 	static const struct places_ops places_ops = { be_worker, worker_forked,
-		worker_message, worker_leaves, worker_gone, cannot_start,
-		all_gone };
+		worker_message, pulse_of, worker_leaves, worker_gone,
+		cannot_start, all_gone };
 	static const struct timeval second = { .tv_sec = 1 };
 
 	m->base = event_base_new();

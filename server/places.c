@@ -15,9 +15,10 @@
 #include "server/channel.h"
 #include "server/handoff.h"
 
-#define QUICK_MS    1000  /* died so soon: wait before the next */
-#define STEADY_MS   10000 /* alive so long: forget earlier deaths */
-#define DELAY_MAX_S 30
+#define QUICK_MS     1000  /* died so soon: wait before the next */
+#define STEADY_MS    10000 /* alive so long: forget earlier deaths */
+#define DELAY_MAX_S  30
+#define START_FACTOR 6 /* how much longer a start may take than a turn */
 
 /* What a place is at. */
 enum place {
@@ -38,6 +39,8 @@ struct row {
 	struct event *timer; /* of the respawn */
 	uint64_t ready_ms;   /* when it became ready, 0: never yet */
 	unsigned delay_s;    /* before the next attempt */
+	uint64_t pulse;
+	unsigned still; /* calls of places_watch() without another */
 };
 
 struct places {
@@ -145,6 +148,7 @@ spawn(struct row *r)
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	close(fds[1]);
 	r->ready_ms = 0;
+	r->still = 0;
 	if (r->pid == -1) {
 		log_error(
 		    "cannot fork worker %u: %s", r->slot + 1, strerror(errno));
@@ -266,6 +270,40 @@ places_kill(struct places *p, uint32_t slot)
 {
 	if (p->rows[slot].pid != 0)
 		kill(p->rows[slot].pid, SIGKILL);
+}
+
+/* First with a core to look at, if there may be one; that is not enough for a
+ * process that is stopped. */
+static void
+end_still(const struct row *r, bool is_first)
+{
+	log_error("worker %u stands still: %s pid=%d", r->slot + 1,
+	    is_first ? "ended" : "killed", (int)r->pid);
+	kill(r->pid, is_first ? SIGABRT : SIGKILL);
+}
+
+/* One that is not ready yet has more to do at a time. */
+static void
+watch(struct row *r, unsigned calls)
+{
+	uint64_t pulse = r->places->ops->pulse(r->places->arg, r->slot);
+
+	if (r->at == PLACE_STARTING)
+		calls *= START_FACTOR;
+	if (pulse != r->pulse) {
+		r->pulse = pulse;
+		r->still = 0;
+	} else if (++r->still >= calls) {
+		end_still(r, r->still == calls);
+	}
+}
+
+void
+places_watch(struct places *p, unsigned calls)
+{
+	for (size_t i = 0; i < p->n && calls > 0; i++)
+		if (p->rows[i].pid != 0)
+			watch(&p->rows[i], calls);
 }
 
 void

@@ -33,6 +33,9 @@ struct places_ops {
 	void (*message)(
 	    void *arg, uint32_t slot, const struct channel_msg *, int fd);
 
+	/* What changes as long as it lives; see pulse.h. */
+	uint64_t (*pulse)(void *arg, uint32_t slot);
+
 	/* It is not wanted any more, while others serve on; it is never picked
 	 * from here on. */
 	void (*leave)(void *arg, uint32_t slot);
@@ -92,6 +95,11 @@ uint32_t places_pick(struct places *);
 
 /* SIGCHLD has come. */
 void places_reap(struct places *);
+
+/* Called once a second: ends those whose pulse has not changed in so many calls
+ * (0: nobody). Calls count, and not the clock: a machine that was asleep wakes
+ * up with all of them late. */
+void places_watch(struct places *, unsigned calls);
 
 /* None is replaced any more; with `cut` all are killed. */
 void places_stop(struct places *, bool cut);

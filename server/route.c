@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "server/pulse.h"
+
 /* The label that `host`, `len` bytes of it, ends with; its length too. */
 static const char *
 last_label(const char *host, size_t len, size_t *label_len)
@@ -58,6 +60,9 @@ to_session(const struct registry_session *s)
 
 /* --- visitors ------------------------------------------------------------ */
 
+/* Where a worker stands still nobody is sent while there is another one. */
+#define ROUTE_STILL ((uint64_t)1 << 32)
+
 /* The seats of a tunnel that lead somewhere, and how busy each is. */
 struct choice {
 	const struct registry_seat *seats[REGISTRY_SEATS_MAX];
@@ -77,12 +82,17 @@ look_at(struct choice *c, const struct registry_tunnel *tunnel,
 		const struct registry_seat *seat = &tunnel->seats[i];
 
 		if (seat->worker == REGISTRY_NO_WORKER ||
+		    seat->worker >= counters_workers(counters) ||
 		    seat->session.slot >= counters_sessions(counters))
 			continue;
 		count = counters_session(counters, seat->session.slot);
 		c->busy[c->n] =
 		    counter_get(&count->busy) + counter_get(&count->queued);
 		c->has_idle[c->n] = counter_get(&count->idle) > 0;
+		if (!pulse_is_there(counters, seat->worker)) {
+			c->has_idle[c->n] = false;
+			c->busy[c->n] += ROUTE_STILL;
+		}
 		c->seats[c->n++] = seat;
 	}
 }
@@ -203,14 +213,16 @@ route_proxy(const struct registry *registry, const struct ltp_message *m)
 	return to_session(&session);
 }
 
-/* How busy a worker is; nobody is busier than one that is not ready. */
+/* How busy a worker is; nobody is busier than one that is not ready, or stands
+ * still. */
 static uint64_t
 load_of(struct counters *counters, uint32_t slot)
 {
 	const struct counters_worker *w = counters_worker(counters, slot);
 
-	return counter_get(&w->ready) == 1 ? counter_get(&w->sessions)
-					   : UINT64_MAX;
+	return counter_get(&w->ready) == 1 && pulse_is_there(counters, slot)
+		   ? counter_get(&w->sessions)
+		   : UINT64_MAX;
 }
 
 /* How many sessions of a tunnel are in a worker. */

@@ -32,6 +32,7 @@
 #include "server/node.h"
 #include "server/pages.h"
 #include "server/park.h"
+#include "server/pulse.h"
 #include "server/queue.h"
 #include "server/recent.h"
 #include "server/room.h"
@@ -401,6 +402,7 @@ start_up(struct worker *w, const struct worker_start *start)
 	metrics_listen(w->metrics, bound_fd(start->bound, BOUND_METRICS));
 	set_pipes(w);
 	room_init(w);
+	pulse_start(w);
 }
 
 static void
@@ -416,6 +418,7 @@ tear_down(struct worker *w)
 	session_each(w->sessions, leave);
 	if (w->drain_look != NULL)
 		event_free(w->drain_look);
+	event_free(w->pulse);
 	listener_set_free(w->listeners);
 	metrics_free(w->metrics);
 	handover_free(w->handover);

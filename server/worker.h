@@ -88,7 +88,8 @@ struct worker {
 	struct node_set *nodes;
 	struct deadline_list *waits;	/* of visitors in queues */
 	struct deadline_list *silences; /* of joins without an answer */
-	struct watch_set *watches;	/* of arrivals, relays, idle proxies */
+	struct event *pulse;
+	struct watch_set *watches; /* of arrivals, relays, idle proxies */
 	struct relay_env *relays;
 	struct drain_set *drains;
 	struct bridge_set *bridges;

@@ -165,6 +165,30 @@ visit_from(uint32_t self, uint32_t turn)
 	return r.worker;
 }
 
+/* Nobody is sent to a worker that stands still, unless there is no other. */
+START_TEST(who_stands_still)
+{
+	struct registry_session b = another(0, session.member);
+	struct ltp_message m = { .type = LTP_CONTROL, .name = "other" };
+
+	for (size_t i = 0; i < WORKERS; i++) {
+		counter_set(&counters_worker(counters, i)->ready, 1);
+		counter_set(
+		    &counters_worker(counters, i)->pulse_ms, clock_ms());
+	}
+	busy(&b, 9);
+	ck_assert_uint_eq(visit_from(1, 0), session.worker);
+	counter_set(&counters_worker(counters, session.worker)->pulse_ms, 1);
+	ck_assert_uint_eq(visit_from(1, 0), 0);
+	counter_set(&counters_worker(counters, 0)->pulse_ms, 1);
+	ck_assert_uint_eq(visit_from(1, 0), session.worker);
+	for (uint32_t i = 0; i < WORKERS; i++)
+		ck_assert_uint_eq(
+		    route_control(registry, counters, i, &m).worker,
+		    i == 0 || i == session.worker ? 1 : i);
+}
+END_TEST
+
 START_TEST(sessions_of_one_client)
 {
 	struct registry_session b = another(0, session.member);
@@ -397,6 +421,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, hosts);
 	tcase_add_test(tcase, visitors);
+	tcase_add_test(tcase, who_stands_still);
 	tcase_add_test(tcase, sessions_of_one_client);
 	tcase_add_test(tcase, clients_of_one_group);
 	tcase_add_test(tcase, proxies);
