@@ -13,6 +13,7 @@
 #include "common/watch.h"
 #include "server/classify.h"
 #include "server/deadline.h"
+#include "server/peers.h"
 #include "server/serve.h"
 #include "server/worker.h"
 
@@ -20,6 +21,7 @@ struct arrival {
 	struct conn conn;
 	struct worker *worker;
 	struct deadline deadline;
+	struct peer_entry of_peer;
 	size_t seen;	  /* bytes at the last look */
 	size_t scanned;	  /* see http_head() */
 	size_t hello_len; /* of what a client says first; 0: none yet */
@@ -30,6 +32,7 @@ struct arrival {
 
 struct arrivals {
 	struct deadline_list *deadlines;
+	struct peers *peers;
 	char peek[CLASSIFY_MAX];
 };
 
@@ -54,6 +57,7 @@ leave(struct arrival *a, struct conn *conn)
 	if (a->is_waiting)
 		pause_watch(a);
 	deadline_del(w->arrivals->deadlines, &a->deadline);
+	peers_del(w->arrivals->peers, &a->of_peer);
 	counter_add(&w->count->half_made, -1);
 	if (a->conn.ready_ms == 0)
 		a->conn.ready_ms = clock_ms();
@@ -125,6 +129,29 @@ decide(struct arrival *a, const char *buf, size_t len)
 	abort();
 }
 
+/* One more that has to be waited for: whoever of the same address has been
+ * waited for longest makes room. A proxy has many callers. */
+static void
+count_in(struct arrival *a)
+{
+	struct worker *w = a->worker;
+	const struct config *config = w->config;
+	size_t limit = (config->half_made_per_address + config->workers - 1) /
+		       config->workers;
+	struct arrival *oldest;
+	struct conn conn;
+
+	if (cidr_list_has(&config->trusted_proxies.list, &a->conn.peer))
+		return;
+	peers_add(w->arrivals->peers, &a->of_peer, &a->conn.peer);
+	if (peers_count(&a->of_peer) <= limit)
+		return;
+	oldest =
+	    deadline_of(peers_oldest(&a->of_peer), struct arrival, of_peer);
+	leave(oldest, &conn);
+	serve_unknown(w, &conn, "too many of this address are half-made");
+}
+
 static bool look(struct arrival *);
 
 /* It is known now who is calling, unless it is the proxy itself. */
@@ -139,6 +166,8 @@ take_name(struct arrival *a, const struct net_addr *peer)
 		a->conn.peer = *peer;
 	a->is_unnamed = false;
 	a->seen = 0;
+	if (a->is_waiting)
+		count_in(a);
 }
 
 /* Takes the PROXY header off the socket once it is whole, to its last byte:
@@ -237,6 +266,7 @@ arrivals_new(struct worker *w)
 	struct arrivals *as = log_must_alloc(1, sizeof(*as));
 
 	as->deadlines = deadline_list_new(w->base, expired, w);
+	as->peers = peers_new();
 	return as;
 }
 
@@ -246,6 +276,7 @@ arrivals_free(struct arrivals *as)
 	if (as == NULL)
 		return;
 	deadline_list_free(as->deadlines);
+	peers_free(as->peers);
 	free(as);
 }
 
@@ -300,4 +331,6 @@ arrival_start(struct worker *w, struct conn *conn)
 		return;
 	}
 	a->is_waiting = true;
+	if (!a->is_unnamed)
+		count_in(a);
 }

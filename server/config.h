@@ -85,20 +85,21 @@ struct config {
 	unsigned workers;	   /* never 0 after config_finish() */
 	unsigned max_workers; /* what `workers` may become without a restart */
 	unsigned max_tunnels;
-	unsigned sessions;	    /* of a client for a tunnel; never 0 after
-					 config_finish() */
-	unsigned pool_idle;	    /* idle proxy connections of a tunnel */
-	unsigned pool_idle_max;	    /* what a burst may raise that to */
-	unsigned pool_idle_old;	    /* the same for LTP/0.2 clients */
-	unsigned queue_limit;	    /* visitors waiting in one tunnel */
-	unsigned head_timeout;	    /* s, head or hello */
-	unsigned queue_timeout;	    /* s, wait for a proxy connection */
-	unsigned grace;		    /* s, clients that know ext */
-	unsigned grace_old;	    /* s, LTP/0.2 clients */
-	unsigned heartbeat;	    /* s */
-	unsigned drain;		    /* s, joined connections at SIGTERM */
-	unsigned handshake_timeout; /* s, from the ClientHello */
-	unsigned handshakes;	    /* TLS, in progress in a worker */
+	unsigned sessions;	/* of a client for a tunnel; never 0 after
+				     config_finish() */
+	unsigned pool_idle;	/* idle proxy connections of a tunnel */
+	unsigned pool_idle_max; /* what a burst may raise that to */
+	unsigned pool_idle_old; /* the same for LTP/0.2 clients */
+	unsigned queue_limit;	/* visitors waiting in one tunnel */
+	unsigned half_made_per_address;
+	unsigned head_timeout;		 /* s, head or hello */
+	unsigned queue_timeout;		 /* s, wait for a proxy connection */
+	unsigned grace;			 /* s, clients that know ext */
+	unsigned grace_old;		 /* s, LTP/0.2 clients */
+	unsigned heartbeat;		 /* s */
+	unsigned drain;			 /* s, joined connections at SIGTERM */
+	unsigned handshake_timeout;	 /* s, from the ClientHello */
+	unsigned handshakes;		 /* TLS, in progress in a worker */
 	unsigned handshakes_per_address; /* the same of one address */
 	unsigned ticket_rotation;	 /* s, between two ticket keys */
 	unsigned watchdog;		 /* s without a pulse; 0: none */

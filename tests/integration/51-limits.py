@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """Limits: a worker without descriptors loses nobody, and recovers; a client
-that pings and does not read is ended; a reset with half a head is over."""
+that pings and does not read is ended; a reset with half a head is over; of one
+address so many may be half-made, and no more."""
 
 import json
 import re
@@ -74,3 +75,36 @@ lt.wait_until(lambda: server.metrics()["half_made"] == len(half))
 for visitor in half:
     visitor.reset()
 lt.wait_until(lambda: server.metrics()["half_made"] == 0, timeout=8)
+server.stop()
+
+# Of one address no more than so many are half-made: the oldest goes. Another
+# address does not feel it, and a trusted proxy has no limit.
+server = lt.Server(workers=1, options={"half-made-per-address": 10,
+                                       "head-timeout": 600})
+client = lt.Client(server, lt.Service(), name="demo")
+
+
+def half_made(source, server=server):
+    visitor = lt.Visitor(server, source=(source, 0))
+    visitor.send("GET / HTTP/1.1\r\n")
+    return visitor
+
+
+other = half_made("127.0.0.3")
+visitors = []
+for i in range(25):
+    visitors.append(half_made("127.0.0.2"))
+    lt.wait_until(lambda: server.metrics()["half_made"] == min(i + 1, 10) + 1)
+for visitor in visitors[:15]:
+    assert visitor.read_all() == b""
+for visitor in [*visitors[15:], other]:
+    visitor.send(f"Host: {server.host('demo')}\r\n\r\n")
+    assert visitor.read_response().status == 200
+    visitor.close()
+assert "too many of this address" in server.log()
+client.stop()
+server.stop()
+server = lt.Server(workers=1, options={"half-made-per-address": 1,
+                                       "trusted-proxies": "127.0.0.2"})
+visitors = [half_made("127.0.0.2", server) for _ in range(5)]
+lt.wait_until(lambda: server.metrics()["half_made"] == 5)
