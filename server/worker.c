@@ -23,6 +23,7 @@
 #include "server/config_pack.h"
 #include "server/control.h"
 #include "server/deadline.h"
+#include "server/door.h"
 #include "server/handover.h"
 #include "server/handshake.h"
 #include "server/join.h"
@@ -342,8 +343,9 @@ closed(void *arg, const char *why)
 	struct worker *w = arg;
 
 	log_error("lost the master: %s", why);
-	/* Another one may want the port. */
+	/* Another one may want the ports. */
 	metrics_listen(w->metrics, -1);
+	session_each(w->sessions, door_close);
 	control_claims_drop(w);
 	api_drop(w);
 	w->leaving = false;
