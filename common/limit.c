@@ -20,6 +20,19 @@ limit_raise_fds(void)
 	looked_ms = 0;
 }
 
+int
+limit_set_fds(size_t n)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		return -1;
+	limit.rlim_cur = n;
+	if (limit.rlim_max < n)
+		limit.rlim_max = n;
+	return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 size_t
 limit_fds(void)
 {

@@ -13,6 +13,10 @@
  * hard one: a visitor costs two. If that fails all stays as it is. */
 void limit_raise_fds(void);
 
+/* Sets the limit of descriptors to `n`, even where the hard one is lower, if we
+ * may. -1 with errno. */
+int limit_set_fds(size_t n);
+
 /* How many descriptors this process may have; who changes it from outside is
  * noticed after LIMIT_AGE_MS, since this is asked for each visitor. */
 size_t limit_fds(void);

@@ -85,12 +85,13 @@ struct config {
 	unsigned workers;	   /* never 0 after config_finish() */
 	unsigned max_workers; /* what `workers` may become without a restart */
 	unsigned max_tunnels;
-	unsigned sessions;	/* of a client for a tunnel; never 0 after
-				     config_finish() */
-	unsigned pool_idle;	/* idle proxy connections of a tunnel */
-	unsigned pool_idle_max; /* what a burst may raise that to */
-	unsigned pool_idle_old; /* the same for LTP/0.2 clients */
-	unsigned queue_limit;	/* visitors waiting in one tunnel */
+	unsigned sessions;	  /* of a client for a tunnel; never 0 after
+				       config_finish() */
+	unsigned pool_idle;	  /* idle proxy connections of a tunnel */
+	unsigned pool_idle_max;	  /* what a burst may raise that to */
+	unsigned pool_idle_old;	  /* the same for LTP/0.2 clients */
+	unsigned queue_limit;	  /* visitors waiting in one tunnel */
+	unsigned max_connections; /* of visitors, in a worker; 0: see help */
 	unsigned half_made_per_address;
 	unsigned head_timeout;		 /* s, head or hello */
 	unsigned queue_timeout;		 /* s, wait for a proxy connection */

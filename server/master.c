@@ -26,6 +26,7 @@
 #include "server/master_inside.h"
 #include "server/places.h"
 #include "server/registry.h"
+#include "server/room.h"
 #include "server/service.h"
 #include "server/title.h"
 #include "server/upgrade.h"
@@ -428,6 +429,30 @@ add_signal(struct master *m, int which, int number, event_callback_fn fn)
 		fatal("cannot wait for signals");
 }
 
+/* Enough descriptors, or a clear word now: a worker that runs out of them can
+ * only let visitors wait. */
+static void
+set_descriptors(const struct config *c)
+{
+	size_t need =
+	    room_need(c, (size_t)c->max_workers * MASTER_GENERATIONS);
+
+	if (c->max_connections == 0) {
+		limit_raise_fds();
+		if (limit_fds() < need)
+			fatal("%zu descriptors are needed at least, and there "
+			      "may be %zu: raise the limit (ulimit -n, or "
+			      "LimitNOFILE of systemd)",
+			    need, limit_fds());
+	} else if (limit_set_fds(need) == -1) {
+		limit_raise_fds();
+		fatal("max-connections = %u needs %zu descriptors, and there "
+		      "may be %zu: raise that limit (ulimit -n, or LimitNOFILE "
+		      "of systemd), or lower the number",
+		    c->max_connections, need, limit_fds());
+	}
+}
+
 /* What a server has that begins from nothing. */
 static void
 make_parts(struct master *m)
@@ -462,7 +487,7 @@ master_new(struct config *config, struct service *service,
 	 * are being read anyhow. */
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
-	limit_raise_fds();
+	set_descriptors(config);
 	m->config = config;
 	m->setup = *setup;
 	m->service = service;

@@ -13,6 +13,19 @@
 /* For one burst of accept and one of the inbox, which nobody interrupts. */
 #define ROOM_RESERVE 96
 
+#define ROOM_FEW   64 /* visitors; for fewer there is no sense in it */
+#define ROOM_OTHER 64 /* logs, memory, event loops, what libraries have */
+
+size_t
+room_need(const struct config *c, size_t slots)
+{
+	size_t visitors =
+	    c->max_connections > 0 ? c->max_connections : ROOM_FEW;
+
+	return 2 * visitors + 2 * WORKER_PIPES + 2 * slots + c->listen_n +
+	       ROOM_RESERVE + ROOM_OTHER;
+}
+
 void
 room_init(struct worker *w)
 {

@@ -10,8 +10,15 @@
 #define LT_SERVER_ROOM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
+struct config;
 struct worker;
+
+/* How many descriptors a process needs that may have to serve all the visitors
+ * that the settings name, or a few where they name no number. `slots` is for
+ * how many workers there are inboxes. */
+size_t room_need(const struct config *, size_t slots);
 
 /* At the end of start-up: counts what is open. */
 void room_init(struct worker *);

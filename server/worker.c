@@ -42,12 +42,9 @@
 #include "server/title.h"
 
 #define WORKER_DRAINS_MAX    1024
-#define WORKER_PIPE_SIZE     ((size_t)256 * 1024)
-#define WORKER_PIPES_BYTES   ((size_t)48 * 1024 * 1024) /* of all workers */
 #define WORKER_RECONNECT_MS  1000 /* when clients of a drained one return, */
 #define WORKER_SPREAD_MS     2	  /* and so much more for each of them */
 #define WORKER_DRAIN_LOOK_MS 100
-#define WORKER_PIPES	     (WORKER_PIPES_BYTES / WORKER_PIPE_SIZE)
 
 static void
 accepted(void *arg, struct conn *conn)

@@ -19,6 +19,10 @@
 /* The exit code of a worker that cannot start. */
 #define WORKER_CANNOT_START 2
 
+/* Of the relays, in all workers together. */
+#define WORKER_PIPE_SIZE ((size_t)256 * 1024)
+#define WORKER_PIPES	 ((size_t)48 * 1024 * 1024 / WORKER_PIPE_SIZE)
+
 struct api;
 struct arrivals;
 struct bound;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: ISC
 """Limits: a worker without descriptors loses nobody, and recovers; a client
 that pings and does not read is ended; a reset with half a head is over; of one
-address so many may be half-made, and no more."""
+address so many may be half-made, and no more; a server that cannot have the
+descriptors that it needs says so and does not start."""
 
 import json
 import re
@@ -108,3 +109,39 @@ server = lt.Server(workers=1, options={"half-made-per-address": 1,
                                        "trusted-proxies": "127.0.0.2"})
 visitors = [half_made("127.0.0.2", server) for _ in range(5)]
 lt.wait_until(lambda: server.metrics()["half_made"] == 5)
+server.stop()
+
+# Descriptors: as many as the settings need, or no start at all.
+server = lt.Server(workers=1, options={"max-connections": 100})
+lt.wait_until(lambda: server.workers())
+few = resource.prlimit(server.workers()[0], resource.RLIMIT_NOFILE)[0]
+server.stop()
+server = lt.Server(workers=1, options={"max-connections": 400})
+lt.wait_until(lambda: server.workers())
+assert resource.prlimit(server.workers()[0], resource.RLIMIT_NOFILE)[0] \
+    == few + 2 * 300
+server.stop()
+
+
+def refused(few, **options):
+    """A server with so few descriptors: what it says when it does not start."""
+    server = lt.Server(
+        workers=1, options={k.replace("_", "-"): v
+                            for k, v in options.items()},
+        wrapper=("prlimit", f"--nofile={few}:{few}"), wait=False)
+    # Who may raise the limit has raised it.
+    lt.wait_until(lambda: not server.alive() or "is ready" in server.log())
+    if server.alive():
+        assert resource.prlimit(server.pid, resource.RLIMIT_NOFILE)[1] > few
+        server.stop()
+        return None
+    assert server.wait() == 1
+    return server.log()
+
+
+assert "descriptors are needed at least, and there may be 200: raise the " \
+    "limit (ulimit -n" in refused(200)
+said = refused(1000, max_connections=4000)
+assert said is None or re.search(
+    r"max-connections = 4000 needs \d{4} descriptors, and there may be 1000: "
+    r"raise that limit", said), said
