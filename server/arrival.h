@@ -13,7 +13,8 @@
  * is read, and nothing else: it stands before everything, and from then on the
  * connection is as if it came from there.
  *
- * How many there are of an address is limited; beyond that the oldest is closed.
+ * How many there are of an address is limited; beyond that the oldest is
+ * closed.
  *
  * About 250 bytes a connection; all peeks go to one buffer.
  */

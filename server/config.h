@@ -105,6 +105,8 @@ struct config {
 	unsigned ticket_rotation;	 /* s, between two ticket keys */
 	unsigned watchdog;		 /* s without a pulse; 0: none */
 	bool forwarded;			 /* set X-Forwarded-* headers */
+	unsigned stall_timeout;		 /* s, joined: no ACK; 0: none */
+	unsigned idle_timeout;		 /* s, joined: no byte; 0: none */
 	unsigned response_timeout;	 /* s, first byte of an answer; node */
 	enum config_node_api node_api;
 	struct ports_range node_ports; /* of the sessions of node clients */

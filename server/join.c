@@ -40,6 +40,12 @@ struct join {
 	struct gate *gate;	 /* a reference */
 	struct event *cut;	 /* limits VISITOR_CUT; made when needed */
 	struct deadline silence; /* node: until a byte of the answer comes */
+	struct deadline look;	 /* at what follows */
+	uint64_t moved[2];	 /* bytes each way, at the last look */
+	uint64_t moved_ms;	 /* when they were others */
+	uint64_t owed_ms[2];	 /* since when the one they go to has sent no
+				    ACK that it owes; 0: it owes none */
+	bool is_settled[2];	 /* nor will it: all is acknowledged */
 	uint64_t asked;		 /* bytes of the request at the last look */
 	uint64_t quiet_ms;	 /* since when there are no more */
 	enum registry_kind kind;
@@ -88,6 +94,7 @@ join_close(struct join *j, int status, const char *reason)
 	if (j->cut != NULL)
 		event_free(j->cut);
 	deadline_del(j->worker->silences, &j->silence);
+	deadline_del(j->worker->looks, &j->look);
 	relay_free(j->relay);
 	gate_free(j->gate);
 	visitor_fini(&j->inspector);
@@ -363,6 +370,88 @@ join_deadlines_new(struct worker *w)
 	return deadline_list_new(w->base, silence_expired, w);
 }
 
+/* One of the two does not answer, so neither the kernel nor the other one needs
+ * to go on trying. */
+static void
+close_stalled(struct join *j, const char *why)
+{
+	net_reset_on_close(j->visitor.stream.fd);
+	close_with_reset(j, &j->proxy, why);
+}
+
+/* Sees whether one direction has moved since the last look, and since when its
+ * receiver acknowledges nothing. A zero window is no silence: the kernel asks
+ * such a peer again and again, and it answers. */
+static bool
+look_at(struct join *j, enum relay_dir dir, uint64_t now)
+{
+	const struct conn *to = dir == RELAY_A_TO_B ? &j->proxy : &j->visitor;
+	uint64_t bytes = relay_bytes(j->relay, dir);
+	bool has_moved = bytes != j->moved[dir];
+	long silent_ms;
+
+	if (!has_moved && j->is_settled[dir])
+		return false;
+	j->moved[dir] = bytes;
+	silent_ms = net_unanswered_ms(to->stream.fd);
+	j->is_settled[dir] = silent_ms == -1;
+	if (silent_ms <= 0)
+		j->owed_ms[dir] = 0;
+	else if (j->owed_ms[dir] == 0 ||
+		 j->owed_ms[dir] + (uint64_t)silent_ms < now)
+		j->owed_ms[dir] = now;
+	return has_moved;
+}
+
+static bool
+is_stalled(const struct join *j, enum relay_dir dir, uint64_t now)
+{
+	uint64_t limit = j->worker->config->stall_timeout * 1000ull;
+
+	return limit > 0 && j->owed_ms[dir] != 0 &&
+	       now - j->owed_ms[dir] >= limit;
+}
+
+/* The next look, some in the time that is the shorter one of the two. */
+static void
+look_later(struct join *j, uint64_t now)
+{
+	struct worker *w = j->worker;
+	unsigned stall = w->config->stall_timeout;
+	unsigned idle = w->config->idle_timeout;
+	unsigned s = stall == 0 || (idle != 0 && idle < stall) ? idle : stall;
+
+	if (s > 0)
+		deadline_add(
+		    w->looks, &j->look, now + s * 1000ull / JOIN_LOOKS);
+}
+
+static void
+look_cb(void *arg, struct deadline *d)
+{
+	struct join *j = deadline_of(d, struct join, look);
+	const struct worker *w = arg;
+	uint64_t now = clock_ms(), limit = w->config->idle_timeout * 1000ull;
+	bool has_moved = look_at(j, RELAY_A_TO_B, now);
+
+	if (look_at(j, RELAY_B_TO_A, now) || has_moved)
+		j->moved_ms = now;
+	if (is_stalled(j, RELAY_B_TO_A, now))
+		close_stalled(j, "the visitor is gone");
+	else if (is_stalled(j, RELAY_A_TO_B, now))
+		close_stalled(j, "the tunnel's client is gone");
+	else if (limit > 0 && now - j->moved_ms >= limit)
+		close_drained(j, 0, "idle for too long");
+	else
+		look_later(j, now);
+}
+
+struct deadline_list *
+join_looks_new(struct worker *w)
+{
+	return deadline_list_new(w->base, look_cb, w);
+}
+
 /* What only joins of node sessions have. */
 static void
 watch_answer(struct join *j)
@@ -406,6 +495,8 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 		watch_requests(j);
 	if (j->is_node)
 		watch_answer(j);
+	j->moved_ms = clock_ms();
+	look_later(j, j->moved_ms);
 	LIST_INSERT_HEAD(&s->joins, j, link);
 	count(s, &j->visitor);
 	if (relay_start(j->relay) == -1)

@@ -9,7 +9,7 @@
  * response-timeout for the first byte, counted from the last time that bytes
  * of the request moved: then the visitor gets 504.
  *
- * About 950 bytes of user memory each, relay included.
+ * About 1,000 bytes of user memory each, relay included.
  */
 #ifndef LT_SERVER_JOIN_H
 #define LT_SERVER_JOIN_H
@@ -26,8 +26,10 @@ enum join_result {
 	JOIN_NO_MEMORY,	 /* both are still the caller's */
 };
 
-/* Makes the list of deadlines that the joins of a worker share. */
+/* Make the lists of deadlines that the joins of a worker share: for the first
+ * byte of an answer, and for the next look at whether bytes still move. */
 struct deadline_list *join_deadlines_new(struct worker *);
+struct deadline_list *join_looks_new(struct worker *);
 
 /* Sends the proxy reply, unless it is a node session, and starts the relay. */
 enum join_result join_start(

@@ -386,6 +386,7 @@ start_up(struct worker *w, const struct worker_start *start)
 	w->nodes = node_set_new(w);
 	w->waits = queue_deadlines_new(w);
 	w->silences = join_deadlines_new(w);
+	w->looks = join_looks_new(w);
 	w->park = park_new(w);
 	w->recent = recent_new();
 	w->arrivals = arrivals_new(w);
@@ -425,6 +426,7 @@ tear_down(struct worker *w)
 	arrivals_free(w->arrivals);
 	recent_free(w->recent);
 	park_free(w->park);
+	deadline_list_free(w->looks);
 	deadline_list_free(w->silences);
 	deadline_list_free(w->waits);
 	node_set_free(w->nodes);

@@ -92,6 +92,7 @@ struct worker {
 	struct node_set *nodes;
 	struct deadline_list *waits;	/* of visitors in queues */
 	struct deadline_list *silences; /* of joins without an answer */
+	struct deadline_list *looks;	/* at all joins, now and then */
 	struct event *pulse;
 	struct watch_set *watches; /* of arrivals, relays, idle proxies */
 	struct relay_env *relays;
