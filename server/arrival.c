@@ -17,6 +17,9 @@
 #include "server/serve.h"
 #include "server/worker.h"
 
+/* Who is honest has said what he wants by then. */
+#define ARRIVAL_MOMENT_MS 1000
+
 struct arrival {
 	struct conn conn;
 	struct worker *worker;
@@ -278,6 +281,25 @@ arrivals_free(struct arrivals *as)
 	deadline_list_free(as->deadlines);
 	peers_free(as->peers);
 	free(as);
+}
+
+bool
+arrivals_make_room(struct worker *w)
+{
+	static struct log_limit limit;
+	struct deadline *first = deadline_first(w->arrivals->deadlines);
+	uint64_t left_ms =
+	    w->config->head_timeout * 1000ull - ARRIVAL_MOMENT_MS;
+	struct conn conn;
+
+	if (first == NULL || first->due_ms > clock_ms() + left_ms)
+		return false;
+	leave(deadline_of(first, struct arrival, deadline), &conn);
+	log_limited(&limit, LOG_LEVEL_WARN,
+	    "out of descriptors: one that had not said what it wants is "
+	    "closed");
+	conn_close(&conn);
+	return true;
 }
 
 /* True if a PROXY header must come first. What was handed over, or has got as

@@ -21,6 +21,8 @@
 #ifndef LT_SERVER_ARRIVAL_H
 #define LT_SERVER_ARRIVAL_H
 
+#include <stdbool.h>
+
 #include "server/conn.h"
 
 struct arrivals;
@@ -28,6 +30,10 @@ struct worker;
 
 struct arrivals *arrivals_new(struct worker *);
 void arrivals_free(struct arrivals *);
+
+/* Without descriptors for anybody new: closes the one that has been waited for
+ * longest, if that is not a moment. True if there was one. */
+bool arrivals_make_room(struct worker *);
 
 /* Takes a connection and has it served as soon as its first bytes are
  * there, which may be at once. */

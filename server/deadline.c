@@ -86,6 +86,12 @@ deadline_add(struct deadline_list *l, struct deadline *d, uint64_t due_ms)
 	}
 }
 
+struct deadline *
+deadline_first(const struct deadline_list *l)
+{
+	return TAILQ_FIRST(&l->head);
+}
+
 /* The timer stays as it is: one wake-up too many costs less than setting it
  * anew for each thing that ends in time. */
 void

@@ -33,6 +33,9 @@ void deadline_list_free(struct deadline_list *);
 
 void deadline_add(struct deadline_list *, struct deadline *, uint64_t due_ms);
 
+/* What is due first; NULL if nothing is. */
+struct deadline *deadline_first(const struct deadline_list *);
+
 /* Does nothing if it is in no list. */
 void deadline_del(struct deadline_list *, struct deadline *);
 

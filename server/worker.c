@@ -58,7 +58,9 @@ accepted(void *arg, struct conn *conn)
 static bool
 has_room(void *arg)
 {
-	return room_is_left(arg);
+	struct worker *w = arg;
+
+	return room_is_left(w) || (arrivals_make_room(w) && room_is_left(w));
 }
 
 static void

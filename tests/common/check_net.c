@@ -324,6 +324,25 @@ START_TEST(user_timeout)
 }
 END_TEST
 
+/* One who does not read owes nothing: he says that he has no room. */
+START_TEST(unanswered)
+{
+	char block[65536] = { 0 };
+	struct trio t;
+
+	ck_assert(connect_trio(&t, "127.0.0.1"));
+	ck_assert_int_eq(net_unanswered_ms(t.server), -1);
+	while (write(t.server, block, sizeof(block)) > 0)
+		;
+	while (net_unanswered_ms(t.server) != 0)
+		usleep(1000);
+	while (net_unanswered_ms(t.server) != -1)
+		if (read(t.client, block, sizeof(block)) == -1)
+			usleep(1000);
+	close_trio(&t);
+}
+END_TEST
+
 START_TEST(reset_on_close)
 {
 	struct trio t;
@@ -436,6 +455,7 @@ main(void)
 	tcase_add_loop_test(tc, connection, 0, 2);
 	tcase_add_test(tc, only_ipv6);
 	tcase_add_test(tc, user_timeout);
+	tcase_add_test(tc, unanswered);
 	tcase_add_test(tc, reset_on_close);
 	tcase_add_test(tc, refused);
 	tcase_add_test(tc, address_in_use);

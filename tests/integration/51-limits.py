@@ -111,6 +111,26 @@ visitors = [half_made("127.0.0.2", server) for _ in range(5)]
 lt.wait_until(lambda: server.metrics()["half_made"] == 5)
 server.stop()
 
+# No room: who has said nothing for longest makes some, and whoever is joined is
+# not touched.
+server = lt.Server(workers=1, options={
+    "max-connections": 40, "head-timeout": 600, "trusted-proxies": "127.0.0.2"})
+client = lt.Client(server, lt.Service(), name="demo")
+with lt.Visitor(server) as joined:
+    assert joined.request(server.host("demo")).status == 200
+    silent = [lt.Visitor(server, source=("127.0.0.2", 0)) for _ in range(300)]
+    for visitor in silent:
+        visitor.send("GET / HTTP/1.1\r\n")
+    for _ in range(3):
+        with lt.Visitor(server, timeout=4 * lt.PATIENCE) as visitor:
+            assert visitor.request(server.host("demo")).status == 200
+    assert joined.request(server.host("demo")).status == 200
+server.wait_log("out of descriptors: one that had not said what it wants")
+for visitor in silent:
+    visitor.close()
+client.stop()
+server.stop()
+
 # Descriptors: as many as the settings need, or no start at all.
 server = lt.Server(workers=1, options={"max-connections": 100})
 lt.wait_until(lambda: server.workers())
