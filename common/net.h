@@ -93,9 +93,9 @@ int net_keepalive(int fd);
 /* TCP_USER_TIMEOUT in milliseconds; 0 is the kernel's own rule. */
 int net_user_timeout(int fd, unsigned ms);
 
-/* Milliseconds since the peer of a TCP connection acknowledged anything, if it has
- * not acknowledged all that was sent; 0 if it has and there is more to send, as
- * to one that reads slowly; -1 if nothing is left. */
+/* Milliseconds since the peer of a TCP connection acknowledged anything, if it
+ * has not acknowledged all that was sent; 0 if it has and there is more to
+ * send, as to one that reads slowly; -1 if nothing is left. */
 long net_unanswered_ms(int fd);
 
 /* Makes the next close(2) of `fd` send a reset (SO_LINGER 0). */

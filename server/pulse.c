@@ -8,9 +8,10 @@
 #include "server/counters.h"
 #include "server/worker.h"
 
-#define PULSE_MS      500
-#define PULSE_LATE_MS 2000 /* so old it is the pulse of one who stands still   \
-			    */
+#define PULSE_MS 500
+#define PULSE_LATE_MS                                                          \
+	2000 /* so old it is the pulse of one who stands still                 \
+	      */
 
 static void
 beat_cb(evutil_socket_t fd, short what, void *arg)
