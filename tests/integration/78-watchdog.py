@@ -12,6 +12,7 @@ import lt
 
 STOP, CONT = lt.signal.SIGSTOP, lt.signal.SIGCONT
 STILL_S = 3  # longer than what makes others leave a worker alone
+WATCHDOG_S = 5
 
 
 def start(**options):
@@ -50,7 +51,7 @@ for c in client, newcomer:
 server.stop()
 
 # Two tunnels, each in a worker of its own.
-server = start(watchdog=2, sessions=1)
+server = start(watchdog=WATCHDOG_S, sessions=1)
 clients = {name: lt.Client(server, lt.Service(), name=name)
            for name in ("left", "right")}
 (left,), (right,) = (owners(server, name) for name in clients)
@@ -75,7 +76,7 @@ before = server.workers()
 said = server.log().count("stands still")
 for pid in [server.pid, *before]:
     lt.kill(pid, STOP)
-time.sleep(2 * STILL_S)
+time.sleep(2 * WATCHDOG_S)
 for pid in [server.pid, *before]:
     lt.kill(pid, CONT)
 for name in clients:

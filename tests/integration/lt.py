@@ -326,7 +326,9 @@ class Server(Program):
         self.domain = domain
         self.config = self.base + "/ltserver.conf"
         self.configure(config)
-        self.args = ["-f", "-c", self.config, "-d", domain, *open_workers()]
+        # On a machine with too much to do a worker may have to wait long.
+        self.args = ["-f", "-c", self.config, "-d", domain, "-o",
+                     "watchdog=60", *open_workers()]
         if workers:
             self.args += ["-w", str(workers)]
         for key, value in (options or {}).items():
