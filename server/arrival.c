@@ -139,15 +139,13 @@ count_in(struct arrival *a)
 {
 	struct worker *w = a->worker;
 	const struct config *config = w->config;
-	size_t limit = (config->half_made_per_address + config->workers - 1) /
-		       config->workers;
 	struct arrival *oldest;
 	struct conn conn;
 
 	if (cidr_list_has(&config->trusted_proxies.list, &a->conn.peer))
 		return;
 	peers_add(w->arrivals->peers, &a->of_peer, &a->conn.peer);
-	if (peers_count(&a->of_peer) <= limit)
+	if (peers_count(&a->of_peer) <= config->half_made_per_address)
 		return;
 	oldest =
 	    deadline_of(peers_oldest(&a->of_peer), struct arrival, of_peer);
