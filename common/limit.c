@@ -30,6 +30,7 @@ limit_set_fds(size_t n)
 	limit.rlim_cur = n;
 	if (limit.rlim_max < n)
 		limit.rlim_max = n;
+	looked_ms = 0;
 	return setrlimit(RLIMIT_NOFILE, &limit);
 }
 
