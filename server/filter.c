@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -38,6 +39,7 @@ static const int calls[] = {
 	/* any descriptor */
 	SCMP_SYS(read),
 	SCMP_SYS(readv),
+	SCMP_SYS(pread64),
 	SCMP_SYS(write),
 	SCMP_SYS(writev),
 	SCMP_SYS(splice),
@@ -90,6 +92,7 @@ add_conditional(scmp_filter_ctx ctx)
 {
 	const struct scmp_arg_cmp no_code =
 	    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+	const struct scmp_arg_cmp local = SCMP_A0(SCMP_CMP_EQ, AF_UNIX);
 	const struct scmp_arg_cmp of_self = SCMP_A0(SCMP_CMP_EQ, 0);
 	const struct scmp_arg_cmp only_read = SCMP_A2(SCMP_CMP_EQ, 0);
 	const struct scmp_arg_cmp unsent = SCMP_A1(SCMP_CMP_EQ, SIOCOUTQ);
@@ -108,6 +111,9 @@ add_conditional(scmp_filter_ctx ctx)
 	    ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, &unsent);
 	error |= seccomp_rule_add_array(
 	    ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, &unread);
+	/* To another worker: see bridge.h. */
+	error |= seccomp_rule_add_array(
+	    ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, &local);
 	/* How many descriptors there may be. */
 	error |=
 	    seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
