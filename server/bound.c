@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -186,6 +187,16 @@ say(const struct place *p, const char *what)
 		log_info("%s %s", what, net_addr_text(&addr, text));
 }
 
+/* Nobody listens there from here on, in no process, whenever the workers come to
+ * close their copies: the address is free for who is next. */
+static void
+shut_place(struct place *p)
+{
+	if (p->fd != -1)
+		(void)shutdown(p->fd, SHUT_RD);
+	close_place(p);
+}
+
 static void
 commit_one(struct bound *b, uint16_t slot,
     void (*fn)(void *arg, uint16_t slot, int fd), void *arg)
@@ -198,7 +209,7 @@ commit_one(struct bound *b, uint16_t slot,
 	} else if (p->fd != -1 && !p->is_wanted) {
 		say(p, "no longer listening on");
 		fn(arg, slot, -1);
-		close_place(p);
+		shut_place(p);
 	}
 	p->is_new = p->is_wanted = false;
 }
@@ -211,7 +222,7 @@ commit_metrics(
 
 	if (!is->is_wanted && (is->fd != -1 || next->fd != -1)) {
 		fn(arg, BOUND_METRICS, next->fd);
-		close_place(is);
+		shut_place(is);
 		*is = *next;
 		*next = (struct place){ .fd = -1 };
 		if (is->fd != -1)

@@ -163,7 +163,6 @@ handoff_take(char why[HANDOFF_WHY_MAX])
 	if (number == NULL)
 		return NULL;
 	fd = atoi(number);
-	unsetenv(VARIABLE);
 	if ((text = sealed_read(fd, &len, &wrong)) == NULL) {
 		snprintf(why, HANDOFF_WHY_MAX,
 		    "what was handed over cannot be read: %s", wrong);

@@ -178,10 +178,8 @@ listener_set_remove(struct listener_set *set, uint16_t index)
 	LIST_FOREACH (l, &set->each, link)
 		if (l->index == index)
 			break;
-	if (l == NULL)
-		return;
-	(void)accept_some(l, LISTENER_LAST);
-	listener_free(l);
+	if (l != NULL)
+		listener_free(l);
 }
 
 void

@@ -28,8 +28,7 @@ struct listener_set *listener_set_new(
  * is closed, if there is no memory. */
 bool listener_set_add(struct listener_set *, uint16_t index, int fd);
 
-/* Accepts whoever waits in the backlog of one, and closes it; nothing happens
- * if there is none. */
+/* Closes one; nothing happens if there is none. */
 void listener_set_remove(struct listener_set *, uint16_t index);
 
 /* Accepts whoever waits in the backlogs, since closing a listener resets

@@ -291,19 +291,21 @@ configure_first(struct args *args)
 	size_t len;
 	FILE *faults = open_memstream(&text, &len);
 	struct config *config;
+	bool is_usage = false;
 
 	if (faults == NULL)
 		fatal("out of memory");
 	config = configure(args, faults);
 	fclose(faults);
 	rest = text;
-	while (config == NULL && (line = strsep(&rest, "\n")) != NULL)
-		if (line[0] != '\0')
-			fprintf(stderr, "%s%s\n",
-			    strncmp(line, args->file, strlen(args->file)) == 0
-				? ""
-				: "ltserver: ",
-			    line);
+	while (config == NULL && (line = strsep(&rest, "\n")) != NULL) {
+		if (line[0] == '\0')
+			continue;
+		is_usage = strncmp(line, args->file, strlen(args->file)) != 0;
+		fprintf(stderr, "%s%s\n", is_usage ? "ltserver: " : "", line);
+	}
+	if (is_usage)
+		fputs("Try: ltserver --help\n", stderr);
 	free(text);
 	return config;
 }

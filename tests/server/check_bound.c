@@ -152,6 +152,25 @@ START_TEST(cancelled)
 }
 END_TEST
 
+/* The address can be had again at once, though a worker may have the socket
+ * still. */
+START_TEST(gone_everywhere)
+{
+	int copy = dup(bound_fd(bound, config->listen[0].slot));
+	char again[32];
+
+	snprintf(again, sizeof(again), "127.0.0.1:%u",
+	    (unsigned)config->listen[0].port);
+	CONFIGURE("127.0.0.2:0");
+	change();
+	CONFIGURE("127.0.0.2:0", again);
+	change();
+	ck_assert_uint_eq(changes_n, 1);
+	ck_assert_int_ne(changes[0].fd, -1);
+	close(copy);
+}
+END_TEST
+
 /* One that nobody has asked for, and that cannot be, is no listener. */
 START_TEST(done_without)
 {
@@ -232,6 +251,7 @@ main(void)
 	tcase_add_test(tc, comes_and_goes);
 	tcase_add_test(tc, busy_changes_nothing);
 	tcase_add_test(tc, cancelled);
+	tcase_add_test(tc, gone_everywhere);
 	tcase_add_test(tc, done_without);
 	tcase_add_test(tc, metrics);
 	tcase_add_test(tc, handed_over);
