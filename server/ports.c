@@ -140,6 +140,7 @@ put_ring(struct ports *p, uint16_t port)
 {
 	struct place *place = place_of(p, port);
 
+	assert(p->size > 0);
 	place->is_in_ring = true;
 	p->rest[(p->rest_first + p->rest_n++) % p->size] =
 	    (struct resting){ place->rest_until_ms, port };
@@ -178,6 +179,7 @@ ports_change(struct ports **ports, struct ports_range range)
 		if (old->places[i].free_at == 0 && is_in_range(p, port))
 			take_free(p, port);
 	}
+	assert(old->size > 0);
 	for (size_t i = 0; i < old->rest_n; i++) {
 		uint16_t port =
 		    old->rest[(old->rest_first + i) % old->size].port;

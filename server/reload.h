@@ -22,7 +22,7 @@ typedef struct config *reload_read_fn(void *arg, FILE *faults);
  * fault in `why`. What needs a restart stays as in `old`, and the log says
  * what that is.
  */
-struct config *reload_read(reload_read_fn *, void *arg,
+struct config *reload_read(reload_read_fn *read, void *arg,
     const struct config *old, char *why, size_t size);
 
 /* Keeps in `fresh` what needs a restart; for reload_read(), and an upgrade,
