@@ -187,8 +187,8 @@ say(const struct place *p, const char *what)
 		log_info("%s %s", what, net_addr_text(&addr, text));
 }
 
-/* Nobody listens there from here on, in no process, whenever the workers come to
- * close their copies: the address is free for who is next. */
+/* Nobody listens there from here on, in no process, whenever the workers come
+ * to close their copies: the address is free for who is next. */
 static void
 shut_place(struct place *p)
 {
