@@ -9,8 +9,8 @@ import time
 import load
 import systems
 from measures import Meter
-from process import BUILD, Process, find, free_port, memory, run, tmp, \
-    wait_port
+from process import BUILD, Process, fail, find, free_port, memory, run, \
+    tmp, wait_port
 from service import SIZES_KIB
 
 
@@ -63,6 +63,45 @@ def workers(plan, services, n):
                  metrics["handed_in"] / metrics["visitors"]}
     system.stop()
     return found
+
+
+# --- idle proxy connections ---------------------------------------------------
+
+class Idle(systems.System):
+    """Tunnels of one client, each with so many proxy connections that wait."""
+
+    TUNNELS = 50
+    FEW, MANY = 4, 60
+
+    def __init__(self, target, each):
+        super().__init__(target)
+        wait_port(self.port, self.add("server", [
+            f"{BUILD}/ltserver", "-f", "-c", "/dev/null", "-d", "localhost",
+            "-w", 1, "-l", f"127.0.0.1:{self.port}", "-o", "log-level=warn",
+            "-o", f"pool-idle={each}"]))
+        config = f'server = "http://localhost:{self.port}"\n' + "".join(
+            f'tunnel "t{i}" {{ target = {target} name = "t{i}" }}\n'
+            for i in range(self.TUNNELS))
+        self.add("client", [
+            f"{BUILD}/ltclient", "-c",
+            systems.write(f"idle.{self.port}.conf", config), "start", "--all"])
+        deadline = time.monotonic() + 60
+        while load.metrics(self)["idle"] < each * self.TUNNELS:
+            if time.monotonic() > deadline:
+                fail("the proxy connections do not come")
+            time.sleep(0.1)
+
+
+def idle(plan, services):
+    """Bytes of each one, by the difference between few and many."""
+    used = []
+    for each in (Idle.FEW, Idle.MANY):
+        system = Idle(services.port, each)
+        used.append({s: memory(system.pids(s)) for s in system.sides})
+        system.stop()
+    n = (Idle.MANY - Idle.FEW) * Idle.TUNNELS
+    return {f"bytes, {side}": (used[1][side] - used[0][side]) / n
+            for side in used[0]}
 
 
 # --- TLS --------------------------------------------------------------------

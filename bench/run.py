@@ -4,6 +4,7 @@
 run, and prints medians, spread and ratios to the limit.
 
     bench/run.py [--quick] [--rounds N] [--only NAME,...] [--measures A,...]
+                 [--readme]
 
 Called by "make bench". Results go to bench/results/: one JSON file with every
 single figure, a table, and plots.
@@ -116,6 +117,10 @@ def alone(plan, services, about):
             for n in (1, 2, 4):
                 note(f"round {round_ + 1}: G {n} workers")
                 add("workers", n, growth.workers(plan, services, n))
+        if "E" in plan.letters:
+            note(f"round {round_ + 1}: E idle")
+            add("an idle proxy connection", "localtunnel",
+                growth.idle(plan, services))
         if "H" in plan.letters:
             growth.certificate()
             for cls in growth.TLS:
@@ -143,24 +148,52 @@ def small_table(title, rows):
     return "\n".join(lines)
 
 
-def plots(tables, names):
-    """Cost against size, where gnuplot is there."""
-    if "size" not in tables or not find("gnuplot"):
+def plot(name, labels, lines):
+    """One picture: lines is {title: [(x, y), ...]}, labels are those of the
+    axes."""
+    if not find("gnuplot"):
         return
-    data = f"{tmp}/size.dat"
-    with open(data, "w", encoding="ascii") as f:
-        for kib, found in tables["size"].items():
-            f.write(" ".join([str(kib)] + [
-                str(statistics.median(found[n])) for n in names]) + "\n")
+    parts = []
+    for i, (title, points) in enumerate(lines.items()):
+        data = f"{tmp}/{name}.{i}.dat"
+        with open(data, "w", encoding="ascii") as f:
+            f.writelines(f"{x} {y}\n" for x, y in points)
+        parts.append(f"'{data}' with linespoints title '{title}'")
     script = f"""set terminal svg size 640,400
-set output '{RESULTS}/size.svg'
+set output '{RESULTS}/{name}.svg'
 set logscale xy
 set key left top
-set xlabel 'KiB of an answer'
-set ylabel 'CPU ms of both sides'
-plot """ + ", ".join(f"'{data}' using 1:{i + 2} with linespoints title "
-                     f"'{n}'" for i, n in enumerate(names))
+set xlabel '{labels[0]}'
+set ylabel '{labels[1]}'
+plot """ + ", ".join(parts)
     subprocess.run(["gnuplot"], input=script.encode(), check=True)
+
+
+def plots(tables):
+    """Cost against the size of an answer, and against other tunnels."""
+    if "size" in tables:
+        rows = tables["size"]
+        plot("size", ("KiB of an answer", "CPU ms of both sides"),
+             {n: [(kib, statistics.median(found[n]))
+                  for kib, found in rows.items()]
+              for n in next(iter(rows.values()))})
+    if "tunnels" in tables:
+        plot("tunnels", ("tunnels", "see the title of each line"),
+             {row: [(n, statistics.median(v)) for n, v in found.items()]
+              for row, found in tables["tunnels"].items()
+              if row != "bytes per tunnel"})
+
+
+def into_readme(text):
+    """Puts the tables between the two marks in README.md."""
+    path = os.path.join(ROOT, "README.md")
+    with open(path, encoding="utf-8") as f:
+        before, begin, rest = f.read().partition("<!-- bench -->\n")
+        _, end, after = rest.partition("<!-- end of bench -->\n")
+    if not end:
+        fail("README.md has lost its marks for the tables")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(f"{before}{begin}{text}{end}{after}")
 
 
 def number(value, digits):
@@ -226,6 +259,8 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--only", help="names of systems, with commas")
+    parser.add_argument("--readme", action="store_true",
+                        help="put the tables into README.md")
     parser.add_argument("--measures", help="letters, with commas")
     args = parser.parse_args()
     plan = Plan(args)
@@ -254,8 +289,9 @@ def main():
         text += "\n" + small_table(title, rows) + "\n"
     print(text)
     save(book, plan, about, text)
-    if "size" in tables:
-        plots(tables, list(next(iter(tables["size"].values()))))
+    plots(tables)
+    if args.readme:
+        into_readme(text)
 
 
 if __name__ == "__main__":

@@ -31,14 +31,14 @@ struct race {
 	race_fn fn;
 	void *arg;
 	const struct display *display; /* or NULL */
-	struct runner runners[RACE_MAX];
 	size_t n;
 	size_t next; /* the one to start next */
 	size_t running;
 	struct event step; /* starts it */
 	struct event late; /* time is up */
 	struct net_addr last;
-	int error; /* 0: none yet */
+	int error;		 /* 0: none yet */
+	struct runner runners[]; /* n of them */
 };
 
 static void
@@ -208,7 +208,8 @@ struct race *
 race_start(
     struct event_base *base, const struct race_to *to, race_fn fn, void *arg)
 {
-	struct race *race = calloc(1, sizeof(*race));
+	struct race *race =
+	    calloc(1, sizeof(*race) + to->n * sizeof(race->runners[0]));
 	struct timeval span = clock_span(to->timeout_ms), now = { 0, 0 };
 
 	assert(to->n > 0 && to->n <= RACE_MAX);
