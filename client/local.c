@@ -11,8 +11,11 @@
 
 #include "client/client.h"
 #include "client/options.h"
+#include "common/clock.h"
 #include "common/http.h"
 #include "common/page.h"
+
+#define SAY_MS 10000 /* between two notes of the same kind */
 
 struct dial *
 local_dial(const struct client *client, const struct service *service,
@@ -54,4 +57,18 @@ local_page(const struct service *service, const struct dial_result *result,
 	    "reached: %s.",
 	    target_text(&service->options->target, target), result->why);
 	return page_format(&page, out);
+}
+
+void
+local_tell_away(struct service *service, const char *why)
+{
+	char target[TARGET_TEXT_MAX];
+	uint64_t now = clock_ms();
+
+	if (service->said_away_ms != 0 && now - service->said_away_ms < SAY_MS)
+		return;
+	service->said_away_ms = now;
+	display_error(&service->options->display,
+	    "a visitor came, but %s cannot be reached: %s",
+	    target_text(&service->options->target, target), why);
 }

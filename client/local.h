@@ -25,4 +25,8 @@ struct dial *local_dial(const struct client *, const struct service *,
 int local_page(const struct service *, const struct dial_result *,
     const char *buf, size_t len, struct evbuffer *out);
 
+/* Tells the user why it cannot be reached, but not for each of many visitors.
+ */
+void local_tell_away(struct service *, const char *why);
+
 #endif

@@ -40,8 +40,7 @@
 
 #define REFUSE_TIMEOUT_MS 2000 /* for the head of a request without service */
 #define USER_TIMEOUT_MS	  30000
-#define SAY_MS		  10000 /* between two notes of the same kind */
-#define ROOM_MS		  5000	/* how long a visitor waits for descriptors */
+#define ROOM_MS		  5000 /* how long a visitor waits for descriptors */
 #define ROOM_STEP_MS	  50
 #define READ_MAX	  (LTP_FRAME_MAX + 4)
 
@@ -141,8 +140,7 @@ why_of(const struct proxy *proxy)
 	return proxy->why != NULL ? proxy->why : "out of memory";
 }
 
-/* --- what --verbose hears ----------------------------------------------------
- */
+/* --- what --verbose hears ------------------------------------------------- */
 
 static void
 tell_visitor(const struct proxy *proxy, const char *peer)
@@ -185,8 +183,7 @@ tell_end(const struct proxy *proxy, const char *why)
 	    (uintmax_t)proxy->number, why, (uintmax_t)in, (uintmax_t)out);
 }
 
-/* --- no local service ------------------------------------------------------
- */
+/* --- no local service ----------------------------------------------------- */
 
 static void
 refuse(struct proxy *proxy, const char *head, size_t len)
@@ -232,21 +229,6 @@ refuse_cb(int fd, short what, void *arg)
 	refuse(proxy, buf, len);
 }
 
-/* Tells the user, but not for each of many visitors. */
-static void
-say_no_local(struct service *service, const char *why)
-{
-	char target[TARGET_TEXT_MAX];
-	uint64_t now = clock_ms();
-
-	if (service->said_away_ms != 0 && now - service->said_away_ms < SAY_MS)
-		return;
-	service->said_away_ms = now;
-	display_error(&service->options->display,
-	    "a visitor came, but %s cannot be reached: %s",
-	    target_text(&service->options->target, target), why);
-}
-
 static void
 start_refusal(struct proxy *proxy, const struct dial_result *to)
 {
@@ -255,7 +237,7 @@ start_refusal(struct proxy *proxy, const struct dial_result *to)
 	proxy->error = to->error;
 	set_why(proxy, "%s%s", to->why, trust_local_hint(to->cert));
 	tell_end(proxy, why_of(proxy));
-	say_no_local(proxy->service, why_of(proxy));
+	local_tell_away(proxy->service, why_of(proxy));
 	/* A page would be no answer to a visitor who speaks TLS. */
 	if (proxy->service->options->kind != NULL) {
 		proxy_end(proxy, NULL);
@@ -268,8 +250,7 @@ start_refusal(struct proxy *proxy, const struct dial_result *to)
 		refuse_cb(proxy->stream.fd, 0, proxy);
 }
 
-/* --- joined ----------------------------------------------------------------
- */
+/* --- joined --------------------------------------------------------------- */
 
 static void
 inspect(void *arg, struct relay_view *view)
@@ -298,7 +279,7 @@ refuse_late(struct proxy *proxy)
 	proxy->error = EPROTO;
 	set_why(proxy, "it broke off%s%s%s", why[0] != '\0' ? " (" : "", why,
 	    why[0] != '\0' ? ")" : "");
-	say_no_local(proxy->service, why_of(proxy));
+	local_tell_away(proxy->service, why_of(proxy));
 	refuse(proxy, "", 0);
 }
 
@@ -403,20 +384,7 @@ dial_local(struct proxy *proxy)
 		proxy_end(proxy, NULL);
 }
 
-/* --- idle ------------------------------------------------------------------
- */
-
-/* What the server says of the visitor's address, if it is one. */
-static void
-read_visitor(struct proxy *proxy, const char *peer)
-{
-	char host[NET_HOST_MAX];
-	uint16_t port;
-
-	if (peer == NULL || net_split(peer, host, &port) == -1 ||
-	    net_addr_from(&proxy->visitor, host, port) == -1)
-		memset(&proxy->visitor, 0, sizeof(proxy->visitor));
-}
+/* --- idle ----------------------------------------------------------------- */
 
 /* A visitor has come, from there if the server says so. */
 static void
@@ -430,7 +398,10 @@ meet_visitor(struct proxy *proxy, const char *peer)
 	proxy->joined_ms = clock_ms();
 	proxy->number = ++proxy->client->visitors;
 	tell_visitor(proxy, peer);
-	read_visitor(proxy, peer);
+	if (peer == NULL || net_addr_read(&proxy->visitor, peer) == -1)
+		memset(&proxy->visitor, 0, sizeof(proxy->visitor));
+	proxy->ops->joined(proxy->arg);
+	dial_local(proxy);
 }
 
 /* Understands the one frame that ends the idle time. */
@@ -456,42 +427,28 @@ take_reply(struct proxy *proxy, const char *json, size_t len)
 	}
 	meet_visitor(proxy, message.peer);
 	ltp_message_fini(&message);
-	proxy->ops->joined(proxy->arg);
-	dial_local(proxy);
 }
 
 /* Acts on what the server has said so far; true if that is not all of it. */
 static bool
 understand(struct proxy *proxy, const char *buf, size_t n)
 {
-	size_t len = 0;
+	size_t len = 0, used = 0;
+	enum ltp_result found =
+	    proxy->to->is_bare ? LTP_OK : ltp_frame(buf, n, &len);
 
-	if (proxy->to->is_bare) {
-		if (keep_early(proxy, buf, n) == -1) {
-			proxy_end(proxy, "out of memory");
-			return false;
-		}
-		meet_visitor(proxy, NULL);
-		proxy->ops->joined(proxy->arg);
-		dial_local(proxy);
-		return false;
-	}
-	switch (ltp_frame(buf, n, &len)) {
-	case LTP_MORE:
-		if (keep_early(proxy, buf, n) == 0)
-			return true;
-		proxy_end(proxy, "out of memory");
-		break;
-	case LTP_BAD:
+	if (found == LTP_OK && !proxy->to->is_bare)
+		used = 4 + len;
+	if (found == LTP_BAD)
 		proxy_end(proxy, "the server does not speak LTP");
-		break;
-	case LTP_OK:
-		if (keep_early(proxy, buf + 4 + len, n - 4 - len) == 0)
-			take_reply(proxy, buf + 4, len);
-		else
-			proxy_end(proxy, "out of memory");
-		break;
-	}
+	else if (keep_early(proxy, buf + used, n - used) == -1)
+		proxy_end(proxy, "out of memory");
+	else if (found == LTP_MORE)
+		return true;
+	else if (used > 0)
+		take_reply(proxy, buf + 4, len);
+	else
+		meet_visitor(proxy, NULL);
 	return false;
 }
 

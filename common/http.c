@@ -538,24 +538,12 @@ is_host(const struct http_edit *edit)
 }
 
 static char *
-put(char *at, struct http_text text)
-{
-	return mempcpy(at, text.at, text.len);
-}
-
-static struct http_text
-text_of(const char *word)
-{
-	return (struct http_text){ word, strlen(word) };
-}
-
-static char *
 put_line(char *at, struct http_text name, const char *value)
 {
-	at = put(at, name);
-	at = put(at, text_of(": "));
-	at = put(at, text_of(value));
-	return put(at, text_of("\r\n"));
+	at = mempcpy(at, name.at, name.len);
+	at = stpcpy(at, ": ");
+	at = stpcpy(at, value);
+	return stpcpy(at, "\r\n");
 }
 
 /* Writes the edited head; returns its end. Host stays where it stands, and its
@@ -580,16 +568,18 @@ put_edited(char *out, const struct http_head *head, const char *buf,
 	out = mempcpy(out, kept, (size_t)(at - kept));
 	for (size_t i = 0; i < n; i++)
 		if (!is_host(&edits[i]) && edits[i].value != NULL)
-			out = put_line(
-			    out, text_of(edits[i].name), edits[i].value);
-	return put(out, text_of("\r\n"));
+			out = put_line(out,
+			    (struct http_text){
+				edits[i].name, strlen(edits[i].name) },
+			    edits[i].value);
+	return stpcpy(out, "\r\n");
 }
 
 int
 http_head_edit(const struct http_head *head, const char *buf,
     const struct http_edit *edits, size_t n, struct evbuffer *out)
 {
-	size_t max = head->len;
+	size_t max = head->len + 1; /* NUL, which goes again */
 	struct evbuffer_iovec room;
 	char *end;
 

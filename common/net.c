@@ -249,6 +249,17 @@ bad:
 	return -1;
 }
 
+int
+net_addr_read(struct net_addr *addr, const char *text)
+{
+	char host[NET_HOST_MAX];
+	uint16_t port;
+
+	if (net_split(text, host, &port) == -1)
+		return -1;
+	return net_addr_from(addr, host, port);
+}
+
 static int
 set_int(int fd, int level, int option, int value)
 {

@@ -87,6 +87,9 @@ int net_error(int fd);
 /* The local address of a socket. */
 int net_local(int fd, struct net_addr *);
 
+/* The address that net_addr_text() wrote; -1 if it is none. */
+int net_addr_read(struct net_addr *, const char *text);
+
 /* Keepalive, as listeners have it. */
 int net_keepalive(int fd);
 
