@@ -17,7 +17,7 @@ CALLS = ("accept4", "recvmsg", "pipe2")
 
 def excused(trial):
     """Whoever came meanwhile may be told that there is no room."""
-    return trial.tunnel == "a" and trial.end.startswith(("502", "503")) and \
+    return trial.tunnel == "a" and rig.turned_away(trial) and \
         any(trial.begun < end and trial.ended > begin for begin, end in faults)
 
 

@@ -13,7 +13,7 @@ SECONDS = 3 if ledger.QUICK else 15
 
 
 def excused(trial):
-    return trial.tunnel == "a" and trial.end.startswith(("502", "503")) and \
+    return trial.tunnel == "a" and rig.turned_away(trial) and \
         trial.begun < healed and trial.ended > begun
 
 

@@ -399,6 +399,13 @@ class Rig:
                 f"{t.tunnel} {t.end[:3]}" for t in lost)),
             "slowest get (s)": round(max(gets), 2)}))
 
+    def turned_away(self, trial):
+        """True if he got a page of the server's. Who was still sending his
+        body may have met the end of the connection first."""
+        return trial.end.startswith(("502", "503")) or (
+            trial.kind == "up" and trial.end.startswith("cut") and
+            trial.id not in {id_ for _, id_, _ in self.book})
+
     def gone(self):
         """The processes that were there before the fault, and are not now."""
         return {pid for pid in self.pids if not lt.exists(pid)}
