@@ -21,8 +21,8 @@ struct log_sink {
 	bool was_torn;	/* a line was written in part: the next begins anew */
 };
 
-/* Takes over `fd`. `path`, of a syslog, is copied; without it, or memory for that,
- * nobody looks for it again. */
+/* Takes over `fd`. `path`, of a syslog, is copied; without it, or memory for
+ * that, nobody looks for it again. */
 void log_sink_init(struct log_sink *, int fd, const char *path);
 void log_sink_fini(struct log_sink *);
 

@@ -145,6 +145,13 @@ set_trap(void)
 	struct sigaction action = { .sa_sigaction = trapped,
 		.sa_flags = SA_SIGINFO };
 
+	sigset_t set;
+
+	/* Who started the server may have blocked it. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGSYS);
+	if (sigprocmask(SIG_UNBLOCK, &set, NULL) == -1)
+		return -1;
 	return sigaction(SIGSYS, &action, NULL);
 }
 
