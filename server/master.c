@@ -434,8 +434,7 @@ add_signal(struct master *m, int which, int number, event_callback_fn fn)
 static void
 set_descriptors(const struct config *c)
 {
-	size_t need =
-	    room_need(c, (size_t)c->max_workers * MASTER_GENERATIONS);
+	size_t need = room_need(c, (size_t)c->max_workers * MASTER_GENERATIONS);
 
 	if (c->max_connections == 0) {
 		limit_raise_fds();

@@ -53,8 +53,8 @@ reload_keep(struct config *fresh, const struct config *old)
 {
 	keep_number(&fresh->max_tunnels, old->max_tunnels, "max-tunnels");
 	keep_number(&fresh->max_workers, old->max_workers, "max-workers");
-	keep_number(&fresh->max_connections, old->max_connections,
-	    "max-connections");
+	keep_number(
+	    &fresh->max_connections, old->max_connections, "max-connections");
 	if (fresh->workers > fresh->max_workers)
 		fresh->workers = fresh->max_workers;
 	keep_text(&fresh->pid_file, old->pid_file, "pid-file");

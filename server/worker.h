@@ -62,18 +62,12 @@ struct worker_start {
 struct worker {
 	struct counters_session ended; /* of sessions that are ending */
 	const struct config *config; /* owned; another one after each CONFIG */
-	char domain[NET_HOST_MAX];   /* of it, at a place that stays */
 	struct registry *registry;   /* read-only */
 	struct counters *counters;
 	struct counters_worker *count; /* our own row */
 	struct inbox *inbox;
-	uint32_t slot;
-	uint32_t turn; /* see route_visitor() */
-	bool draining;
-	bool leaving;	     /* draining, while others serve on */
-	uint32_t last_claim; /* the id of it, whoever made it */
-	size_t fds_fixed;    /* see room_init() */
-	size_t pipes;	     /* that relays may have */
+	size_t fds_fixed; /* see room_init() */
+	size_t pipes;	  /* that relays may have */
 
 	struct event_base *base;
 	struct channel *channel;
@@ -85,7 +79,6 @@ struct worker {
 	struct handshakes *handshakes;
 	struct tls_context *tls; /* NULL: no certificate */
 	struct park *park;
-	unsigned doors; /* that are open, see door.h */
 	struct session_table *sessions;
 	struct control_claims *claims;
 	struct api *api;
@@ -100,6 +93,14 @@ struct worker {
 	struct bridge_set *bridges;
 	struct pages *pages;
 	struct metrics *metrics;
+
+	uint32_t slot;
+	uint32_t turn;	     /* see route_visitor() */
+	uint32_t last_claim; /* the id of it, whoever made it */
+	unsigned doors;	     /* that are open, see door.h */
+	bool draining;
+	bool leaving;		   /* draining, while others serve on */
+	char domain[NET_HOST_MAX]; /* of the settings, at a place that stays */
 };
 
 /* The life of a worker, in a process of its own; returns its exit code: 0
