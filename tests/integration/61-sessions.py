@@ -125,7 +125,7 @@ def check(server, *args):
     return client
 
 
-options = {"heartbeat": 1, "sessions": SESSIONS}
+options = {"heartbeat": 1, "sessions": SESSIONS, "queue-timeout": 60}
 check(lt.Server(workers=4, options=options))
 client = check(TlsServer(workers=4, options=options, config=f"""
     tls-certificate = {pair.cert}
