@@ -36,24 +36,28 @@ SAN ?=
 
 # --- sources ---------------------------------------------------------------
 
-COMMON := cidr clock drain fdpass flow follow hello http limit log \
+COMMON := brake cidr clock drain fdpass flow follow hello http limit log \
 	log_sink login ltp nearest net object page pipe proxyproto relay stdfds \
-	stream tls tls_context uncomment watch
-SERVER := account api arrival bound bridge certs channel claim claim_handoff classify command \
+	stream tls tls_context token uncomment watch
+SERVER := account address api arrival bound bridge certs channel claim claim_handoff \
+	claim_rules classify command \
 	config config_file config_finish config_listen config_pack config_show \
 	config_text \
-	conn control counters ctl deadline door filter forwarded gate handoff handover \
+	conn control counters credential ctl deadline door filter forwarded gate handoff \
+	handover \
 	handshake inbox join keyring leftover listener logs master master_reload \
 	master_upgrade metrics metrics_text \
 	names node pages pairs park peers pidfile places pool ports \
-	public pulse queue recent registry registry_check reload report room route rundir \
-	sandbox sealed serve service session table title upgrade visitor worker
+	public pulse queue rate recent registry registry_check reload report rights \
+	room route rundir \
+	sandbox sealed serve service session table title tokens upgrade verdict \
+	visitor worker
 CLIENT := backend backoff browser config connect control diagnose dial discover \
 	display fetch gate grant identity leave local lt ltplink nodelink \
 	options options_server options_tunnel pool probe proxy race request \
 	resolve response screen seats secrets session status target trust \
 	tunnel url way
-CTL := ask main show
+CTL := ask main show tokens
 
 MAN := ltserver.8 ltserver.conf.5 ltclient.1 lt.1 ltclient.conf.5 localtunnel.7 \
 	ltctl.8 ltp.7
@@ -160,7 +164,7 @@ $(O)/ltclient: $(O)/client/main.o $(O)/client.a $(O)/common.a
 	$(call say,LINK)$(LINK) -o $@ $^ $(call libs,$(PKGS_CLIENT)) $(LIBS)
 
 $(O)/ltctl: $(CTL_OBJS) $(O)/common.a
-	$(call say,LINK)$(LINK) -o $@ $^ $(call libs,jansson) $(LIBS)
+	$(call say,LINK)$(LINK) -o $@ $^ $(call libs,jansson libcrypto) $(LIBS)
 
 # The same program, called as the npm command is.
 $(O)/lt: $(O)/ltclient

@@ -31,6 +31,7 @@ struct control_ask {
 	const char *kind;    /* NULL: http */
 	uint16_t port;	     /* the public one wished for; 0: any */
 	const char *group;   /* NULL: none */
+	const char *domain;  /* custom host name; NULL: none */
 	const struct gate *gate;
 	bool strict; /* no other name will do */
 	const struct display *display;

@@ -163,7 +163,7 @@ discover_start(const struct client *client, discover_fn fn, void *arg)
 	discover->fn = fn;
 	discover->arg = arg;
 	discover->fetch = fetch_start(
-	    client, "/meta/backend", "text/plain", fetched_cb, discover);
+	    client, "/meta/backend", "text/plain", false, fetched_cb, discover);
 	if (discover->fetch == NULL) {
 		free(discover);
 		return NULL;

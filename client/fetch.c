@@ -4,12 +4,14 @@
  * Owns its connection. Never asks anybody but the server of the URL, and
  * follows no redirection: whoever answers one is told of to the user.
  */
+#define _GNU_SOURCE
 #include "client/fetch.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +27,7 @@ struct fetch {
 	const struct client *client;
 	char *path;
 	char *accept;
+	bool shows_login;
 	fetch_fn fn;
 	void *arg;
 	struct dial *dial;	 /* NULL once connected */
@@ -108,6 +111,27 @@ event_cb(struct bufferevent *bev, short what, void *arg)
 }
 
 static void
+put_request(const struct fetch *fetch, struct evbuffer *out)
+{
+	const struct options *options = fetch->client->options;
+	char login[(WAY_LOGIN_MAX + 2) / 3 * 4 + 1];
+
+	evbuffer_add_printf(out,
+	    "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\n"
+	    "Accept: %s\r\n",
+	    fetch->path, options->server.authority, CLIENT_AGENT,
+	    fetch->accept);
+	if (fetch->shows_login && options->login[0] != '\0') {
+		EVP_EncodeBlock((uint8_t *)login,
+		    (const uint8_t *)options->login,
+		    (int)strlen(options->login));
+		evbuffer_add_printf(out, "Authorization: Basic %s\r\n", login);
+		explicit_bzero(login, sizeof(login));
+	}
+	evbuffer_add_printf(out, "Connection: close\r\n\r\n");
+}
+
+static void
 connected_cb(void *arg, const struct dial_result *to)
 {
 	struct fetch *fetch = arg;
@@ -134,17 +158,13 @@ connected_cb(void *arg, const struct dial_result *to)
 	bufferevent_setcb(fetch->bev, read_cb, NULL, event_cb, fetch);
 	bufferevent_setwatermark(fetch->bev, EV_READ, 0, RESPONSE_MAX);
 	bufferevent_set_timeouts(fetch->bev, &timeout, &timeout);
-	evbuffer_add_printf(bufferevent_get_output(fetch->bev),
-	    "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\n"
-	    "Accept: %s\r\nConnection: close\r\n\r\n",
-	    fetch->path, fetch->client->options->server.authority, CLIENT_AGENT,
-	    fetch->accept);
+	put_request(fetch, bufferevent_get_output(fetch->bev));
 	bufferevent_enable(fetch->bev, EV_READ | EV_WRITE);
 }
 
 struct fetch *
 fetch_start(const struct client *client, const char *path, const char *accept,
-    fetch_fn fn, void *arg)
+    bool shows_login, fetch_fn fn, void *arg)
 {
 	struct backend_to to = { .trust = client->web_trust,
 		.display = &client->options->display };
@@ -153,6 +173,7 @@ fetch_start(const struct client *client, const char *path, const char *accept,
 	if (fetch == NULL)
 		return NULL;
 	fetch->client = client;
+	fetch->shows_login = shows_login;
 	fetch->fn = fn;
 	fetch->arg = arg;
 	fetch->stream = (struct stream)STREAM_NONE;

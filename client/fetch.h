@@ -30,10 +30,11 @@ struct fetch_result {
 
 typedef void (*fetch_fn)(void *arg, const struct fetch_result *);
 
-/* Asks for a path, with that in Accept. Never calls back before it returns.
+/* Asks for a path, with that in Accept, and shows the login if there is one and
+ * it is wanted. Never calls back before it returns.
  * NULL if there is no memory. */
 struct fetch *fetch_start(const struct client *, const char *path,
-    const char *accept, fetch_fn, void *arg);
+    const char *accept, bool shows_login, fetch_fn, void *arg);
 
 /* Gives up; NULL is fine. Sets the pointer to NULL. */
 void fetch_stop(struct fetch **);

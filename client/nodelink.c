@@ -120,7 +120,7 @@ nodelink_start(struct control *control, struct stream *stream)
 	snprintf(link->path, sizeof(link->path), "/%s",
 	    name[0] != '\0' ? name : "?new");
 	link->fetch = fetch_start(control_client(control), link->path,
-	    "application/json", fetched_cb, link);
+	    "application/json", true, fetched_cb, link);
 	if (link->fetch != NULL)
 		return link;
 	free(link);

@@ -21,6 +21,7 @@ struct given {
 	const char *config;
 	const char *server;
 	const char *ca;
+	const char *token;
 	char *proxy; /* wiped, if there is a password in it */
 	bool insecure;
 	bool json;
@@ -55,6 +56,9 @@ static const struct row rows[] = {
 	    "take any certificate of the server", NULL },
 	{ 0, { "proxy" }, "URL", AT(proxy),
 	    "HTTP proxy to the server (else https_proxy, ...)", NULL },
+	{ 't', { "token" }, "TOKEN", AT(token),
+	    "what the server wants to see (else LT_TOKEN, else the file)",
+	    NULL },
 	{ 's', { "subdomain" }, "NAME", AT(of.name), "ask for this name",
 	    NULL },
 	{ 'n', { "name" }, "NAME", AT(of.name), "the same", "name" },
@@ -62,6 +66,8 @@ static const struct row rows[] = {
 	    "take another name if that one is taken", "fallback" },
 	{ 0, { "group" }, "KEY", AT(of.group),
 	    "share the name with all clients that say the same", "group" },
+	{ 0, { "domain" }, "HOST", AT(of.domain),
+	    "a custom host name, which leads to the server", "domain" },
 	{ 'r', { "remote-port" }, "PORT", AT(of.remote_port),
 	    "tcp: ask for this public port", "remote-port" },
 	{ 'p', { "port" }, "PORT", AT(of.target), "the same as TARGET",
@@ -493,22 +499,6 @@ read_config(struct options *options, const char *file, char *error)
 		   : OPTIONS_BAD;
 }
 
-/* The way out: what the command line says of that wins over the environment,
- * exceptions and all. */
-static enum options_result
-set_way(struct options *options, char *proxy, char *error)
-{
-	char why[WAY_WHY_MAX];
-	const char *wrong;
-
-	if (proxy == NULL)
-		return way_environment(&options->way, &options->server, why)
-			   ? OPTIONS_RUN
-			   : bad(error, "%s", why);
-	wrong = way_take(&options->way, proxy);
-	return wrong == NULL ? OPTIONS_RUN : bad(error, "--proxy: %s", wrong);
-}
-
 static bool
 is_word(int argc, char **argv, const char *word)
 {
@@ -535,6 +525,8 @@ static enum options_result
 settle(struct options *options, struct given *given, int argc, char **argv,
     char *error)
 {
+	const struct options_server of = { given->server, given->ca,
+		given->insecure, given->token, given->proxy };
 
 	options->no_reconnect = given->no_reconnect;
 	options->open = given->open;
@@ -545,9 +537,7 @@ settle(struct options *options, struct given *given, int argc, char **argv,
 	if (check_words(given, argc, argv, error) == OPTIONS_BAD ||
 	    (!given->as_lt &&
 		read_config(options, given->config, error) == OPTIONS_BAD) ||
-	    !options_server(
-		options, given->server, given->ca, given->insecure, error) ||
-	    set_way(options, given->proxy, error) == OPTIONS_BAD)
+	    !options_server(options, &of, error))
 		return OPTIONS_BAD;
 	if (is_word(argc, argv, "diagnose"))
 		return OPTIONS_DIAGNOSE;

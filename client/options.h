@@ -17,6 +17,8 @@
 #include "client/way.h"
 #include "common/ltp.h"
 
+#define OPTIONS_TOKEN_MAX 250 /* fits into a login */
+
 /* What is asked for one tunnel. */
 struct tunnel_options {
 	struct target target;
@@ -24,10 +26,11 @@ struct tunnel_options {
 	bool allow_invalid_cert;
 	const char *local_cert; /* shown if it asks; NULL */
 	const char *local_key;
-	char name[LTP_NAME_MAX + 1]; /* -s; "" if none was asked for */
-	const char *group;	     /* who may share it; NULL: nobody */
-	const char *kind;	     /* "tls", "tcp"; NULL: http. Static */
-	uint16_t remote_port;	     /* that is asked for; 0: any */
+	char name[LTP_NAME_MAX + 1];	 /* -s; "" if none was asked for */
+	char domain[LTP_DOMAIN_MAX + 1]; /* custom host name; "": none */
+	const char *group;		 /* who may share it; NULL: nobody */
+	const char *kind;		 /* "tls", "tcp"; NULL: http. Static */
+	uint16_t remote_port;		 /* that is asked for; 0: any */
 	struct gate gate;
 	int proxy_protocol; /* version of the header for the local
 			       service; 0: none */
@@ -44,8 +47,11 @@ struct options {
 	bool insecure;	   /* any certificate of the server will do */
 	struct way way;	   /* out to the server */
 	bool no_reconnect;
-	bool open;	   /* the URLs, in a browser */
-	const char *token; /* shown to the server; NULL */
+	bool open; /* the URLs, in a browser */
+	/* Shown to the server, and to nobody else: the token, and what HTTP has
+	 * in its place; "" if there is none. */
+	char token[OPTIONS_TOKEN_MAX + 1];
+	char login[WAY_LOGIN_MAX + 1]; /* user:password */
 	struct display display;
 	struct tunnel_options *tunnels; /* one or more */
 	size_t tunnels_n;
@@ -68,6 +74,13 @@ enum options_result {
  * is read. OPTIONS_BAD: `error` says why. In any case options_fini() it. */
 enum options_result options_read(
     struct options *, int argc, char **argv, char error[OPTIONS_ERROR_MAX]);
+
+/* The token, or NULL. */
+static inline const char *
+options_token(const struct options *options)
+{
+	return options->token[0] != '\0' ? options->token : NULL;
+}
 
 void options_fini(struct options *);
 

@@ -10,9 +10,20 @@
 
 #include "client/options.h"
 
-/* Sets it from what the command line says (NULL, false: nothing) and from the
- * configuration, which has been read. False: `error` says what is wrong. */
-bool options_server(struct options *, const char *server, const char *ca,
-    bool insecure, char error[OPTIONS_ERROR_MAX]);
+/* What the command line says of it; NULL, false: nothing. */
+struct options_server {
+	const char *server;
+	const char *ca;
+	bool insecure;
+	const char *token;
+	char *proxy;
+};
+
+/* Sets it, and the way to it, from what the command line says, from the
+ * environment and from the file, which have been read. What is secret is
+ * copied, and wiped out of the command line. False: `error` says what is wrong.
+ */
+bool options_server(struct options *, const struct options_server *given,
+    char error[OPTIONS_ERROR_MAX]);
 
 #endif

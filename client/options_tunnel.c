@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/hello.h"
+
 __attribute__((format(printf, 2, 3))) static bool
 bad(char error[OPTIONS_ERROR_MAX], const char *fmt, ...)
 {
@@ -83,6 +85,27 @@ set_name(struct tunnel_options *options, const struct options_given *given,
 		return bad(error, "--group and --fallback contradict each "
 				  "other: another name is not shared");
 	options->group = given->group;
+	return true;
+}
+
+static bool
+set_domain(struct tunnel_options *options, const char *text, char *error)
+{
+	char domain[HELLO_NAME_MAX];
+
+	if (text == NULL)
+		return true;
+	if (options->kind != NULL && strcmp(options->kind, "tcp") == 0)
+		return bad(error, "--domain: a tcp tunnel is found by its "
+				  "port, not by a host name");
+	if (strchr(text, '.') == NULL ||
+	    !hello_name(text, strlen(text), domain) ||
+	    strlen(domain) > LTP_DOMAIN_MAX)
+		return bad(error,
+		    "--domain: \"%.64s\" is not a host name such as "
+		    "app.example.org",
+		    text);
+	strcpy(options->domain, domain);
 	return true;
 }
 
@@ -213,6 +236,7 @@ options_tunnel(struct tunnel_options *options,
 	if (!set_kind(options, given->kind, error) ||
 	    !set_name(options, given, error) ||
 	    !set_port(options, given->remote_port, error) ||
+	    !set_domain(options, given->domain, error) ||
 	    !set_target(options, given, error) ||
 	    !set_local_tls(options, given, error) ||
 	    !set_visitors(options, given, error))

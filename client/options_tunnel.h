@@ -15,6 +15,7 @@ struct options_given {
 	const char *kind;
 	const char *name;
 	const char *group;
+	const char *domain;
 	const char *remote_port;
 	const char *target;
 	const char *local_host;

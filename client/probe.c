@@ -162,7 +162,7 @@ ask(struct probe *probe, bool is_ltserver)
 		.name = name,
 		.client = client,
 		.agent = CLIENT_AGENT,
-		.token = probe->client->options->token,
+		.token = options_token(probe->client->options),
 	};
 
 	if (secrets_new_name(number) == -1)

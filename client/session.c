@@ -79,6 +79,7 @@ fill_ask(struct session *session)
 		.kind = identity->kind,
 		.port = session->service->options->remote_port,
 		.group = identity->group,
+		.domain = text_or_null(session->service->options->domain),
 		.gate = &session->service->options->gate,
 		.strict = identity->strict || session->number > 1,
 		.display = &session->service->options->display,

@@ -36,6 +36,9 @@
 #define MUTE_MS	    800 /* when to say what is being waited for */
 #define MUTE_TRIES  3	/* ends without a reply that make a refusal */
 #define URL_MAX	    1024
+#define NO_TOKEN    "the token is not good any more" /* what servers say */
+#define RESERVED    "this name is reserved"
+#define OTHER_TOKEN "this tunnel was opened with another"
 #define NAME_TRIES  5 /* for the old name, before another one will do */
 
 struct tunnel {
@@ -157,9 +160,16 @@ unreachable(struct tunnel *tunnel, const struct control_end *ended)
 }
 
 static void
-name_taken(struct tunnel *tunnel)
+name_taken(struct tunnel *tunnel, const char *text)
 {
-	if (tunnel->identity.is_locked_out && tunnel->options->group == NULL)
+	if (strncmp(text, RESERVED, strlen(RESERVED)) == 0 ||
+	    strncmp(text, OTHER_TOKEN, strlen(OTHER_TOKEN)) == 0)
+		display_error(tunnel->display,
+		    "the name %s cannot be had: %s; ask for another one with "
+		    "-s, or let the server choose with --fallback",
+		    tunnel->identity.name, text);
+	else if (tunnel->identity.is_locked_out &&
+		 tunnel->options->group == NULL)
 		display_error(tunnel->display,
 		    "the name %s is taken: another ltclient on this machine "
 		    "has it",
@@ -180,7 +190,7 @@ name_taken(struct tunnel *tunnel)
 /* The name cannot be had. Old servers never give another one, so that it is
  * for us to ask for one. */
 static void
-unavailable(struct tunnel *tunnel)
+unavailable(struct tunnel *tunnel, const char *text)
 {
 	struct identity *identity = &tunnel->identity;
 
@@ -190,7 +200,7 @@ unavailable(struct tunnel *tunnel)
 	}
 	if (!tunnel->options->fallback || identity->name[0] == '\0' ||
 	    strcmp(identity->name, identity->own_name) == 0) {
-		name_taken(tunnel);
+		name_taken(tunnel, text);
 		return;
 	}
 	display_note(tunnel->display,
@@ -211,7 +221,7 @@ mute(struct tunnel *tunnel, const char *text)
 		return;
 	}
 	tunnel->mute_tries = 0;
-	unavailable(tunnel);
+	unavailable(tunnel, "");
 }
 
 static void
@@ -221,7 +231,7 @@ refused(struct tunnel *tunnel, const char *code, const char *text)
 
 	if (strcmp(code, "unavailable") == 0 ||
 	    strcmp(code, "notavailable") == 0) {
-		unavailable(tunnel);
+		unavailable(tunnel, text);
 		return;
 	}
 	snprintf(why, sizeof(why),
@@ -251,7 +261,8 @@ closed(struct tunnel *tunnel, const char *text)
 	}
 	display_error(
 	    tunnel->display, "the server closed the tunnel: %s", text);
-	end(tunnel, TUNNEL_EXIT_FAILURE);
+	end(tunnel, strcmp(text, NO_TOKEN) == 0 ? TUNNEL_EXIT_UNAUTHORIZED
+						: TUNNEL_EXIT_FAILURE);
 }
 
 /* No session serves any more. */
@@ -403,6 +414,8 @@ reply_cb(void *arg, struct session *session, const char *asked,
 	 * takes it away from its other clients. */
 	if (need == NULL && identity->group != NULL)
 		need = "--group";
+	if (need == NULL && tunnel->options->domain[0] != '\0')
+		need = "--domain";
 	if (need != NULL && !reply->has_ext) {
 		display_error(tunnel->display,
 		    session_is_node(session)

@@ -61,12 +61,18 @@ decode(char out[WAY_LOGIN_MAX + 1], const char *at, size_t len)
 }
 
 /* The user name goes up to the first colon, and must not have one itself. */
+bool
+way_login(char out[WAY_LOGIN_MAX + 1], const char *at, size_t len)
+{
+	return memchr(at, ':', len) != NULL && at[0] != ':' &&
+	       decode(out, at, len);
+}
+
 static bool
 take_login(struct way *way, const char *at, size_t len)
 {
 	char login[WAY_LOGIN_MAX + 1];
-	bool is_good = memchr(at, ':', len) != NULL && at[0] != ':' &&
-		       decode(login, at, len);
+	bool is_good = way_login(login, at, len);
 
 	if (is_good)
 		EVP_EncodeBlock((uint8_t *)way->login, (const uint8_t *)login,

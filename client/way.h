@@ -28,6 +28,10 @@ struct way {
  * NULL, or static text that says what is wrong with it. */
 const char *way_parse(struct way *, const char *url);
 
+/* Reads USER:PASSWORD as it stands in a URL, with %XX for what has a meaning
+ * there, `len` bytes of it; false if it is none, or is too long. */
+bool way_login(char out[WAY_LOGIN_MAX + 1], const char *at, size_t len);
+
 /* The same for --proxy: "" is straight; a password is wiped out of `url`. */
 const char *way_take(struct way *, char *url);
 

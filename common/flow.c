@@ -354,6 +354,8 @@ copy(struct relay *r, struct flow *f)
 	} else if (n == 0) {
 		source_ended(r, f, true);
 	} else {
+		if (r->brake != NULL)
+			brake_took(r->brake, (size_t)n);
 		if (old > 0)
 			memcpy(buf, f->rest, old);
 		drop_rest(f);
@@ -420,13 +422,14 @@ flow_pump(struct relay *r, struct flow *f)
 	while (!r->is_over && deliver(r, f) && f->state == FLOW_OPEN) {
 		if (f->rest_len > 0 && !f->wants_more) {
 			process_rest(r, f);
-		} else if (!f->src->is_readable) {
+		} else if (!f->src->is_readable ||
+			   (r->brake != NULL && brake_holds(r->brake, r))) {
 			break;
 		} else if (moved >= r->env->turn_bytes) {
 			relay_again(r);
 			break;
-		} else if (f->is_bulk && f->opaque > 0 && !has_tls(f->src) &&
-			   !has_tls(f->dst) &&
+		} else if (f->is_bulk && f->opaque > 0 && r->brake == NULL &&
+			   !has_tls(f->src) && !has_tls(f->dst) &&
 			   (f->pipe.rd != -1 ||
 			       pipe_take(r->env->pipes, &f->pipe))) {
 			moved += fill_pipe(r, f);

@@ -8,6 +8,7 @@
 
 #include <sys/queue.h>
 
+#include "common/brake.h"
 #include "common/pipe.h"
 #include "common/relay.h"
 #include "common/stream.h"
@@ -50,6 +51,8 @@ struct relay {
 	bool is_over;	      /* at once, with reason `how` */
 	bool is_started;
 	bool is_listed;
+	bool is_braked;	     /* listed with its brake, not for a turn */
+	struct brake *brake; /* a reference; NULL: no limit */
 	bool ends_with_b;
 	enum relay_end how;
 	LIST_ENTRY(relay) link; /* those who want another turn */

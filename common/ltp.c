@@ -151,6 +151,7 @@ static const struct field fields[] = {
 	NUMBER(EXT, "port", port, CONTROL | REPLY, OPTIONAL),
 	STRING(EXT, "group", group, CONTROL, OPTIONAL, ANY_LEN),
 	STRING(EXT, "token", token, CONTROL, OPTIONAL, ANY_LEN),
+	STRING(EXT, "domain", custom, CONTROL, INSISTED, LTP_DOMAIN_MAX),
 	BOOLEAN(EXT, "strict", strict, CONTROL),
 	LIST(EXT, "auth", auth, CONTROL),
 	LIST(EXT, "allow", allow, CONTROL),

@@ -21,6 +21,7 @@
 #define LTP_DEPTH_MAX  8     /* nesting of the JSON */
 #define LTP_NAME_MAX   63    /* a DNS label */
 #define LTP_CLIENT_MAX 255
+#define LTP_DOMAIN_MAX 253
 #define LTP_KIND_MAX   16
 #define LTP_LIST_MAX   32 /* strings in a list */
 
@@ -85,27 +86,28 @@ struct ltp_message {
 	int64_t reconnect_ms; /* RECONNECT */
 
 	/* In ext. */
-	const char *session;	  /* CONTROL, PROXY, CONTROL_REPLY */
-	const char *secret;	  /* the same three */
-	const char *agent;	  /* CONTROL: "ltclient/1.0" */
-	const char *ext_name;	  /* CONTROL_REPLY */
-	const char *url;	  /* CONTROL_REPLY */
-	const char *sni;	  /* CONTROL_REPLY: for TLS connections of the
-				     session */
-	const char *server;	  /* CONTROL_REPLY: "ltserver/1.0" */
-	const char *peer;	  /* PROXY_REPLY: "203.0.113.7:40112" */
-	const char *scheme;	  /* PROXY_REPLY: "http", "https" */
-	int64_t heartbeat_s;	  /* CONTROL_REPLY */
-	int64_t grace_s;	  /* CONTROL_REPLY */
-	int64_t sessions;	  /* CONTROL_REPLY */
-	const char *kind;	  /* CONTROL: "tls"; NULL is "http" */
-	int64_t port;		  /* CONTROL: wished for; CONTROL_REPLY */
-	const char *group;	  /* CONTROL: the key that shares the name */
-	const char *token;	  /* CONTROL: what the server may ask for */
-	bool strict;		  /* CONTROL */
-	struct ltp_list auth;	  /* CONTROL: user:password; not checked */
-	struct ltp_list allow;	  /* CONTROL: networks; not checked */
-	struct ltp_list deny;	  /* CONTROL: likewise */
+	const char *session;   /* CONTROL, PROXY, CONTROL_REPLY */
+	const char *secret;    /* the same three */
+	const char *agent;     /* CONTROL: "ltclient/1.0" */
+	const char *ext_name;  /* CONTROL_REPLY */
+	const char *url;       /* CONTROL_REPLY */
+	const char *sni;       /* CONTROL_REPLY: for TLS connections of the
+				  session */
+	const char *server;    /* CONTROL_REPLY: "ltserver/1.0" */
+	const char *peer;      /* PROXY_REPLY: "203.0.113.7:40112" */
+	const char *scheme;    /* PROXY_REPLY: "http", "https" */
+	int64_t heartbeat_s;   /* CONTROL_REPLY */
+	int64_t grace_s;       /* CONTROL_REPLY */
+	int64_t sessions;      /* CONTROL_REPLY */
+	const char *kind;      /* CONTROL: "tls"; NULL is "http" */
+	int64_t port;	       /* CONTROL: wished for; CONTROL_REPLY */
+	const char *group;     /* CONTROL: the key that shares the name */
+	const char *token;     /* CONTROL: what the server may ask for */
+	const char *custom;    /* CONTROL, domain: a host name; not checked */
+	bool strict;	       /* CONTROL */
+	struct ltp_list auth;  /* CONTROL: user:password; not checked */
+	struct ltp_list allow; /* CONTROL: networks; not checked */
+	struct ltp_list deny;  /* CONTROL: likewise */
 	const char *must_unknown; /* read only: the first member of ext.must
 				     that this program does not know */
 

@@ -96,14 +96,25 @@ relay_env_pipes(const struct relay_env *env)
 	return pipe_taken(env->pipes);
 }
 
+/* Takes it out of the list that it is in, if any. */
+static void
+unlist(struct relay *r)
+{
+	if (r->is_listed)
+		LIST_REMOVE(r, link);
+	r->is_listed = false;
+	r->is_braked = false;
+}
+
 /* Another turn, after the other connections had theirs. */
 void
 relay_again(struct relay *r)
 {
 	const struct timeval now = { 0 };
 
-	if (r->is_listed)
+	if (r->is_listed && !r->is_braked)
 		return;
+	unlist(r);
 	LIST_INSERT_HEAD(&r->env->again, r, link);
 	r->is_listed = true;
 	event_add(r->env->turn, &now);
@@ -149,9 +160,7 @@ stop(struct relay *r)
 	if (r->linger != NULL)
 		event_free(r->linger);
 	r->linger = NULL;
-	if (r->is_listed)
-		LIST_REMOVE(r, link);
-	r->is_listed = false;
+	unlist(r);
 }
 
 static void
@@ -304,6 +313,12 @@ relay_end_with_b(struct relay *r)
 	r->ends_with_b = true;
 }
 
+void
+relay_brake(struct relay *r, struct brake *brake)
+{
+	r->brake = brake_ref(brake);
+}
+
 int
 relay_preload(struct relay *r, enum relay_dir dir, const char *buf, size_t len)
 {
@@ -364,5 +379,6 @@ relay_free(struct relay *r)
 	stop(r);
 	flow_cut(r, &r->flow[RELAY_A_TO_B]);
 	flow_cut(r, &r->flow[RELAY_B_TO_A]);
+	brake_free(r->brake);
 	free(r);
 }

@@ -35,6 +35,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct brake;
 struct evbuffer;
 struct event_base;
 struct relay;
@@ -140,6 +141,10 @@ void relay_end_with_b(struct relay *);
 /* Bytes that were read from the source already: they come first, as if they
  * were read now. Before the start, once. -1 without memory. */
 int relay_preload(struct relay *, enum relay_dir, const char *buf, size_t len);
+
+/* Limits what it moves, both ways together, by a brake (NULL: none) that others
+ * may share. Before relay_start(). */
+void relay_brake(struct relay *, struct brake *);
 
 /* Starts; moves what can be moved in the next turn of the loop, so done() is
  * never called from here. -1 if the events cannot be added. */

@@ -12,6 +12,7 @@
 
 #include "ctl/ask.h"
 #include "ctl/show.h"
+#include "ctl/tokens.h"
 
 #define MAIN_SOCKET "/run/localtunnel/ltserver.sock"
 #define MAIN_USAGE  2 /* exit code: the command line */
@@ -44,6 +45,7 @@ static const struct main_command commands[] = {
 #define COMMANDS_N (sizeof(commands) / sizeof(commands[0]))
 
 static const struct option longs[] = {
+	{ "file", required_argument, NULL, 'f' },
 	{ "socket", required_argument, NULL, 's' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "version", no_argument, NULL, 'V' },
@@ -56,7 +58,8 @@ print_help(void)
 {
 	char left[32];
 
-	printf("usage: ltctl [-jVh] [-s SOCKET] COMMAND [NAME]\n\n"
+	printf("usage: ltctl [-jVh] [-s SOCKET] COMMAND [NAME]\n"
+	       "       ltctl [-jVh] [-s SOCKET] [-f FILE] token ...\n\n"
 	       "Asks a running ltserver, and has it do things.\n\n");
 	for (size_t i = 0; i < COMMANDS_N; i++) {
 		const struct main_command *c = &commands[i];
@@ -65,8 +68,14 @@ print_help(void)
 		    c->argument == NULL ? "" : c->argument);
 		printf("  %-22s %s\n", left, c->help);
 	}
+	printf("\n"
+	       "  token add NAME [RIGHT=VALUE]...\n"
+	       "                         make a token, and show it once\n"
+	       "  token list             all tokens and their rights\n"
+	       "  token revoke NAME      end a token, and its tunnels\n");
 	printf(
 	    "\n"
+	    "  -f, --file FILE        of tokens (default that of the server)\n"
 	    "  -s, --socket SOCKET    of the server (default " MAIN_SOCKET ")\n"
 	    "  -j, --json             answer in JSON\n"
 	    "  -V, --version          print the version and exit\n"
@@ -145,19 +154,23 @@ take_command(int argc, char **argv, const char **name)
 int
 main(int argc, char **argv)
 {
-	const char *socket = MAIN_SOCKET, *name;
+	struct tokens_where where = { .socket = MAIN_SOCKET };
+	const char *name, *wrong;
 	const struct main_command *c;
-	bool in_json = false;
 	int letter;
 
 	opterr = 0;
-	while ((letter = getopt_long(argc, argv, ":s:jVh", longs, NULL)) != -1)
+	while (
+	    (letter = getopt_long(argc, argv, ":f:s:jVh", longs, NULL)) != -1)
 		switch (letter) {
+		case 'f':
+			where.file = optarg;
+			break;
 		case 's':
-			socket = optarg;
+			where.socket = optarg;
 			break;
 		case 'j':
-			in_json = true;
+			where.in_json = true;
 			break;
 		case 'V':
 			printf("ltctl " LT_VERSION "\n");
@@ -170,6 +183,15 @@ main(int argc, char **argv)
 		default:
 			usage("unknown option %s", argv[optind - 1]);
 		}
-	c = take_command(argc - optind, argv + optind, &name);
-	return run(c, socket, name, in_json);
+	argc -= optind;
+	argv += optind;
+	if (argc > 0 && strcmp(argv[0], "token") == 0) {
+		if ((wrong = tokens_check(argc - 1, argv + 1)) != NULL)
+			usage("%s", wrong);
+		return tokens_run(&where, argc - 1, argv + 1);
+	}
+	if (where.file != NULL)
+		usage("--file is of token only");
+	c = take_command(argc, argv, &name);
+	return run(c, where.socket, name, where.in_json);
 }

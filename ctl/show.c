@@ -15,6 +15,7 @@ const struct show_column show_tunnels[] = {
 	{ "kind", "KIND", .is_left = true },
 	{ "state", "STATE", .is_left = true },
 	{ "client", "CLIENT", .is_left = true },
+	{ "token", "TOKEN", .is_left = true },
 	{ "age_s", "AGE", .is_seconds = true },
 	{ "sessions", "SESSIONS", .is_left = false },
 	{ "idle", "IDLE", .is_left = false },
@@ -24,6 +25,7 @@ const struct show_column show_tunnels[] = {
 	{ "bytes_in", "IN", .is_bytes = true },
 	{ "bytes_out", "OUT", .is_bytes = true },
 	{ "workers", "WORKERS", .is_left = true },
+	{ "domain", "DOMAIN", .is_left = true },
 	{ NULL, NULL, .is_left = false },
 };
 
@@ -127,7 +129,7 @@ put_value(char out[CELL_MAX], const json_t *value)
 {
 	const char *text = json_string_value(value);
 
-	if (text != NULL)
+	if (text != NULL && text[0] != '\0')
 		log_escape(out, CELL_MAX, text, strlen(text));
 	else if (json_is_integer(value))
 		snprintf(out, CELL_MAX, "%" JSON_INTEGER_FORMAT,

@@ -15,16 +15,18 @@
 #include <sys/resource.h>
 
 #include <jansson.h>
+#include <openssl/crypto.h>
 
 #include "common/log.h"
+#include "server/address.h"
+#include "server/credential.h"
 #include "server/names.h"
 #include "server/node.h"
 #include "server/pages.h"
-#include "server/public.h"
 #include "server/session.h"
+#include "server/verdict.h"
 #include "server/worker.h"
 
-#define API_URL_MAX    (LTP_NAME_MAX + NET_HOST_MAX + 32)
 #define API_NAME_MIN   4
 #define API_NAME_TRIES 16 /* random names, before giving up */
 
@@ -269,6 +271,7 @@ static void
 pending_free(struct pending *p)
 {
 	conn_close(&p->conn);
+	OPENSSL_cleanse(p, sizeof(*p));
 	free(p);
 }
 
@@ -323,11 +326,29 @@ send_claim(struct worker *w, struct pending *p)
 	log_debug("claim sent id=%u tunnel=%s node", p->id, p->claim.name);
 }
 
+/* Answers with what a verdict means. The client asks again in a second, so this
+ * may be said often. */
+static void
+say_no(struct worker *w, struct pending *p, enum channel_verdict verdict)
+{
+	const struct verdict *v = verdict_of(verdict);
+	static struct log_limit limit;
+	char peer[NET_TEXT_MAX];
+
+	log_limited(&limit, LOG_LEVEL_INFO,
+	    "client refused from=%s tunnel=%s error=%s end=\"%s\"",
+	    net_addr_text(&p->conn.peer, peer), p->claim.name, v->code, v->why);
+	answer_message(w, &p->conn, v->status, v->why, p->is_head);
+}
+
 static void
 serve_register(struct worker *w, struct conn *conn, const struct api_request *r,
     bool is_head)
 {
+	enum channel_verdict verdict = CHANNEL_NO_TOKEN;
+	struct http_head head;
 	struct pending *p;
+	const char *buf;
 
 	if (w->draining) {
 		refuse_leaving(w, conn, is_head);
@@ -348,7 +369,15 @@ serve_register(struct worker *w, struct conn *conn, const struct api_request *r,
 	else
 		memcpy(p->claim.name, r->name, sizeof(p->claim.name));
 	p->conn = conn_take(conn);
-	send_claim(w, p);
+	if (pages_peek(w->pages, &p->conn, &head, &buf))
+		verdict =
+		    credential_take_basic(w, &p->conn, &head, buf, &p->claim);
+	if (verdict == CHANNEL_GRANTED) {
+		send_claim(w, p);
+		return;
+	}
+	say_no(w, p, verdict);
+	pending_free(p);
 }
 
 /* The tunnel is there; its client has to come to the port now. */
@@ -356,11 +385,9 @@ static void
 answer_granted(
     struct worker *w, struct pending *p, const struct session *s, uint16_t port)
 {
-	struct public_way way = public_http(w->config, p->conn.listener);
-	char url[API_URL_MAX], peer[NET_TEXT_MAX], suffix[PUBLIC_SUFFIX_MAX];
+	char host[ADDRESS_HOST_MAX], url[ADDRESS_URL_MAX], peer[NET_TEXT_MAX];
 
-	snprintf(url, sizeof(url), "%s://%s.%s%s", way.scheme, s->name,
-	    way.host, public_suffix(&way, suffix));
+	address_of(s, p->conn.listener, host, url);
 	log_info("session started tunnel=%s url=%s from=%s port=%u", s->name,
 	    url, net_addr_text(&s->peer, peer), port);
 	answer(w, &p->conn, 200,
@@ -386,21 +413,12 @@ granted(struct worker *w, struct pending *p,
 static bool
 refused(struct worker *w, struct pending *p, enum channel_verdict verdict)
 {
-	const char *why = "no free name was found";
-	char peer[NET_TEXT_MAX];
-
-	if (verdict == CHANNEL_TAKEN_NAME && p->tries < API_NAME_TRIES) {
+	if (verdict_is_about_name(verdict) && p->tries < API_NAME_TRIES) {
 		names_random(p->claim.name);
 		send_claim(w, p);
 		return true;
 	}
-	if (verdict == CHANNEL_FULL)
-		why = "the server has no room for another tunnel";
-	else if (verdict == CHANNEL_NO_PORT)
-		why = "the server has no free port for another tunnel";
-	log_info("client refused from=%s tunnel=%s error=limit end=\"%s\"",
-	    net_addr_text(&p->conn.peer, peer), p->claim.name, why);
-	answer_message(w, &p->conn, 503, why, p->is_head);
+	say_no(w, p, verdict);
 	return false;
 }
 
@@ -413,8 +431,8 @@ api_claimed(struct worker *w, uint32_t id,
 	if (p == NULL || p->id != id)
 		return false;
 	TAILQ_REMOVE(&w->api->waiting, p, link);
-	if (claimed->verdict == CHANNEL_GRANTED ||
-	    claimed->verdict == CHANNEL_RESUMED)
+	credential_answered(w, &p->claim, claimed->verdict);
+	if (verdict_is_good(claimed->verdict))
 		granted(w, p, claimed, fd);
 	else if (refused(w, p, claimed->verdict))
 		return true;

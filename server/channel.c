@@ -148,17 +148,20 @@ is_sound(struct channel_msg *msg)
 	case CHANNEL_CLAIM:
 		make_bool(&claim->has_proof);
 		make_bool(&claim->has_group);
+		make_bool(&claim->has_token);
 		return is_kind(&claim->kind) && is_dialect(&claim->dialect) &&
 		       claim->listener < CONFIG_SLOTS_MAX &&
 		       is_text(claim->name, sizeof(claim->name)) &&
-		       is_text(claim->session, sizeof(claim->session));
+		       is_text(claim->session, sizeof(claim->session)) &&
+		       is_text(claim->domain, sizeof(claim->domain));
 	case CHANNEL_EMPTY:
 		make_bool(&msg->empty.is_empty);
 		return true;
 	case CHANNEL_CLAIMED:
 	case CHANNEL_ADOPT:
 		return is_text(claimed->name, sizeof(claimed->name)) &&
-		       is_text(claimed->label, sizeof(claimed->label));
+		       is_text(claimed->label, sizeof(claimed->label)) &&
+		       is_text(claimed->domain, sizeof(claimed->domain));
 	case CHANNEL_LISTENER:
 		return msg->id < CONFIG_SLOTS_MAX || msg->id == BOUND_METRICS;
 	case CHANNEL_LOG:

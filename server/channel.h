@@ -18,7 +18,8 @@
  *                             <-       GONE, to every worker, when it is free
  *        EMPTY                ->       remember it
  *                             <-       ADOPT, when another worker has died
- *                             <-       CLOSE, when the operator says so
+ *                             <-       CLOSE, when the operator says so, or
+ *                                      when its token is good no more
  *                             <-       LOG, when one was opened again
  *                             <-       CONFIG, when the settings are others,
  *                                      then LISTENER, CERTS and LOG as needed
@@ -50,7 +51,7 @@ enum channel_type {
 	CHANNEL_GONE,	   /* master: this tunnel is no more */
 	CHANNEL_DRAIN,	   /* master: accept nothing new, let joins end */
 	CHANNEL_CERTS,	   /* master: with the memfd of certs.h */
-	CHANNEL_CLOSE,	   /* master: the operator ends this session */
+	CHANNEL_CLOSE,	   /* master: end this session; id says for what */
 	CHANNEL_LOG,	   /* master: a log was opened again; id says which, of
 			      enum log_stream */
 	CHANNEL_CONFIG,	   /* master: with the memfd of config_pack.h */
@@ -75,6 +76,9 @@ struct channel_claim {
 	uint16_t listener; /* by which it came; a port of its own is bound
 			      beside it */
 	uint16_t port;	   /* of its own, kind tcp: wished for, or 0 */
+	bool has_token;
+	uint8_t token[REGISTRY_HASH_LEN];     /* SHA-256 of it */
+	char domain[REGISTRY_DOMAIN_MAX + 1]; /* custom host name, or "" */
 };
 
 enum channel_verdict {
@@ -87,6 +91,28 @@ enum channel_verdict {
 	CHANNEL_NO_PORT,     /* none is free, */
 	CHANNEL_PORT_TAKEN,  /* the one wished for is not, */
 	CHANNEL_PORT_RANGE,  /* or is none of ours */
+	CHANNEL_RESERVED,    /* a name that nobody gets */
+	CHANNEL_NO_TOKEN,    /* one is needed, */
+	CHANNEL_BAD_TOKEN,   /* this is none of them, */
+	CHANNEL_EXPIRED,     /* its time is over, */
+	CHANNEL_OTHER_TOKEN, /* or the tunnel was opened with another one */
+	CHANNEL_NOT_NAME,    /* what the token does not allow */
+	CHANNEL_NOT_KIND,
+	CHANNEL_NOT_PORT,
+	CHANNEL_NOT_DOMAIN,
+	CHANNEL_TOKEN_FULL,   /* it has as many tunnels as it may */
+	CHANNEL_DOMAIN_TAKEN, /* another tunnel has the custom domain */
+
+	/* A worker's own, of a claim that it does not send. */
+	CHANNEL_IN_CLEAR,  /* the token was sent in clear */
+	CHANNEL_TOO_MANY,  /* new tunnels of the address, */
+	CHANNEL_TOO_WRONG, /* or wrong tokens */
+};
+
+/* What the master has to say with CLOSE. */
+enum channel_close {
+	CHANNEL_BY_OPERATOR = 1,
+	CHANNEL_BY_TOKEN, /* which is not good any more */
 };
 
 /* A session as the master gives it to a worker: CLAIMED, and ADOPT, which
@@ -99,9 +125,22 @@ struct channel_claimed {
 	char name[LTP_NAME_MAX + 1];
 	char label[REGISTRY_LABEL_MAX + 1];
 	enum registry_kind kind;
-	struct net_addr peer; /* who asked for it */
-	uint16_t port;	      /* of its own; else 0 */
+	struct net_addr peer;		      /* who asked for it */
+	uint16_t port;			      /* of its own; else 0 */
+	char domain[REGISTRY_DOMAIN_MAX + 1]; /* custom host name, or "" */
+
+	/* What the owner sees to: limits of the token, 0 is none. With one of
+	 * them the tunnel has no more than this session. */
+	uint32_t connections; /* visitors at once */
+	uint64_t bandwidth;   /* bytes/s, both ways together */
 };
+
+/* True if a token limits what its tunnels carry. */
+static inline bool
+channel_is_limited(const struct channel_claimed *claimed)
+{
+	return claimed->connections != 0 || claimed->bandwidth != 0;
+}
 
 enum channel_cause {
 	CHANNEL_LOST = 1, /* hold the name for the grace period */
@@ -110,7 +149,8 @@ enum channel_cause {
 
 struct channel_msg {
 	uint32_t type;
-	uint32_t id; /* of a claim, chosen by the worker */
+	uint32_t id; /* of a claim, chosen by the worker; LOG: which; CLOSE: of
+			enum channel_close */
 	union {
 		struct channel_claim claim;
 		struct channel_claimed claimed; /* ADOPT too */

@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: ISC
  *
- * The master's book of claims: decides who gets a name, changes the registry
- * accordingly and tells the workers. It owns a timer for each name that is
- * held, and the listening descriptor of each node session. What it is given
- * comes from workers and is believed only as far as it concerns the sender
- * itself.
+ * The master's book of claims: has claim_rules decide who gets a name, tells
+ * the workers, and changes the registry when sessions end. It owns a timer for
+ * each name that is held, and the listening descriptor of each node session.
+ * What it is given comes from workers and is believed only as far as it
+ * concerns the sender itself.
  */
 #include "server/claim.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <event2/event.h>
-#include <openssl/crypto.h>
-#include <openssl/sha.h>
 
 #include "common/clock.h"
 #include "server/claim_inside.h"
+#include "server/rights.h"
+#include "server/tokens.h"
 
 struct claim_book *
 claim_book_new(struct event_base *base, struct registry *registry,
-    const struct config *config, const struct claim_ops *ops, void *arg)
+    const struct config *config, struct tokens *tokens,
+    const struct claim_ops *ops, void *arg)
 {
 	struct claim_book *b = calloc(1, sizeof(*b));
 
@@ -39,6 +39,7 @@ claim_book_new(struct event_base *base, struct registry *registry,
 	b->base = base;
 	b->registry = registry;
 	b->config = config;
+	b->tokens = tokens;
 	b->ops = ops;
 	b->arg = arg;
 	TAILQ_INIT(&b->orphans);
@@ -76,9 +77,8 @@ tell_all(
 	b->ops->send_all(b->arg, &msg);
 }
 
-/* The session is not held any more: somebody is there, or it is gone. */
-static void
-hold_end(struct claim_book *b, struct registry_ref session)
+void
+claim_hold_end(struct claim_book *b, struct registry_ref session)
 {
 	struct hold *h = &b->holds[session.slot];
 
@@ -103,6 +103,9 @@ tell_after(struct claim_book *b, struct registry_ref tunnel)
 		if (p->port != 0)
 			b->ops->close_port(b->arg, p->is_tcp, p->fd, p->port);
 		p->port = 0;
+		if (p->row != NULL)
+			p->row->tunnels--;
+		p->row = NULL;
 		tell_all(b, CHANNEL_GONE, tunnel);
 	} else if (registry_is_live(&now)) {
 		tell_all(b, CHANNEL_UP, tunnel);
@@ -114,7 +117,7 @@ drop(struct claim_book *b, const struct registry_session *session)
 {
 	if (!registry_drop(b->registry, session->ref))
 		return;
-	hold_end(b, session->ref);
+	claim_hold_end(b, session->ref);
 	tell_after(b, session->tunnel);
 }
 
@@ -189,208 +192,6 @@ lose(struct claim_book *b, const struct registry_session *session)
 		tell_after(b, session->tunnel);
 }
 
-/* True if `proof` is what `kept` was made from. Every worker can read the
- * registry, so what stands there must not be a proof itself: it is the hash
- * of what a claim has to bring. */
-static bool
-proves(const uint8_t *proof, const uint8_t *kept)
-{
-	uint8_t hash[REGISTRY_HASH_LEN];
-
-	SHA256(proof, REGISTRY_HASH_LEN, hash);
-	return CRYPTO_memcmp(hash, kept, REGISTRY_HASH_LEN) == 0;
-}
-
-static bool
-has_secret(
-    const struct registry_session *session, const struct channel_claim *claim)
-{
-	return session->dialect == REGISTRY_EXT &&
-	       claim->dialect == REGISTRY_EXT && claim->has_proof &&
-	       proves(claim->proof, session->secret);
-}
-
-/* As far as that can be known of a client without a secret. A node client
- * shows nothing at all: its session is taken only while nobody uses it, and
- * by whoever can reach its port. */
-static bool
-is_same_client(struct claim_book *b, const struct registry_session *session,
-    const struct channel_claim *claim)
-{
-	const struct hold *h = &b->holds[session->ref.slot];
-	const struct claim_port *p = &b->ports[session->tunnel.slot];
-
-	if (session->dialect != claim->dialect ||
-	    !net_addr_same_host(&session->peer, &claim->peer))
-		return false;
-	if (session->dialect == REGISTRY_OLD)
-		return proves(claim->client, session->client);
-	return session->dialect == REGISTRY_NODE && h->is_empty &&
-	       p->listener == claim->listener;
-}
-
-/* Gives a session to `worker`, and word to whoever has it until now. */
-static enum channel_verdict
-resume(struct claim_book *b, uint32_t worker, const struct channel_claim *claim,
-    struct registry_session *session)
-{
-	struct channel_msg taken = { .type = CHANNEL_TAKEN,
-		.session = session->ref };
-	uint32_t owner = session->worker;
-
-	if (session->kind != claim->kind ||
-	    !registry_move(
-		b->registry, session->ref, worker, &claim->peer, session))
-		return CHANNEL_TAKEN_NAME;
-	hold_end(b, session->ref);
-	if (owner != REGISTRY_NO_WORKER)
-		b->ops->send(b->arg, owner, &taken, -1);
-	return CHANNEL_RESUMED;
-}
-
-/* Opens the port that a tunnel has of its own, if it has one; GRANTED, or what
- * is in the way. */
-static enum channel_verdict
-open_port(struct claim_book *b, const struct channel_claim *claim,
-    struct claim_port *port)
-{
-	port->is_tcp = claim->kind == REGISTRY_TCP;
-	port->port = port->is_tcp ? claim->port : 0;
-	if (claim->dialect != REGISTRY_NODE && !port->is_tcp)
-		return CHANNEL_GRANTED;
-	port->listener = claim->listener;
-	port->fd = b->ops->open_port(
-	    b->arg, port->is_tcp, claim->listener, &port->port);
-	if (port->fd != -1)
-		return CHANNEL_GRANTED;
-	if (errno == ERANGE)
-		return CHANNEL_PORT_RANGE;
-	return errno == EADDRINUSE ? CHANNEL_PORT_TAKEN : CHANNEL_NO_PORT;
-}
-
-/* A session as a claim asks for it; `proof` is what will prove that it is its
- * client's. */
-static struct registry_session
-make_session(
-    uint32_t worker, const struct channel_claim *claim, const uint8_t *proof)
-{
-	struct registry_session session = {
-		.worker = worker,
-		.dialect = claim->dialect,
-		.kind = claim->kind,
-		.peer = claim->peer,
-	};
-
-	SHA256(proof, REGISTRY_HASH_LEN, session.secret);
-	SHA256(claim->client, sizeof(claim->client), session.client);
-	return session;
-}
-
-static enum channel_verdict
-grant(struct claim_book *b, uint32_t worker, const struct channel_claim *claim,
-    const char *name, struct registry_session *session)
-{
-	uint8_t group[REGISTRY_HASH_LEN];
-	struct registry_tunnel tunnel;
-	struct claim_port port;
-	enum channel_verdict verdict = open_port(b, claim, &port);
-
-	if (verdict != CHANNEL_GRANTED)
-		return verdict;
-	*session = make_session(worker, claim, claim->secret);
-	SHA256(claim->group, sizeof(claim->group), group);
-	if (!registry_add(b->registry, name, session,
-		claim->has_group ? group : NULL, &tunnel)) {
-		if (port.port != 0)
-			b->ops->close_port(
-			    b->arg, port.is_tcp, port.fd, port.port);
-		return CHANNEL_FULL;
-	}
-	b->ports[tunnel.ref.slot] = port;
-	return CHANNEL_GRANTED;
-}
-
-/* A client that has proven one of its sessions by the secret alone: one of
- * them that was lost, one more, or the first again. */
-static enum channel_verdict
-further(struct claim_book *b, uint32_t worker,
-    const struct channel_claim *claim, const struct registry_tunnel *tunnel,
-    struct registry_session *session)
-{
-	const struct registry_seat *seat;
-	uint32_t member = session->member;
-	unsigned n = 0;
-
-	for (seat = tunnel->seats; seat < tunnel->seats + tunnel->seats_n;
-	     seat++) {
-		if (seat->member != member)
-			continue;
-		if (seat->worker == REGISTRY_NO_WORKER &&
-		    registry_session(b->registry, seat->session, session))
-			return resume(b, worker, claim, session);
-		n++;
-	}
-	if (n >= b->config->sessions || tunnel->kind != claim->kind)
-		return resume(b, worker, claim, session);
-	*session = make_session(worker, claim, claim->proof);
-	session->member = member;
-	return registry_join(b->registry, tunnel->ref, session)
-		   ? CHANNEL_FURTHER
-		   : CHANNEL_FULL;
-}
-
-/* Another client that shares the name. */
-static enum channel_verdict
-share(struct claim_book *b, uint32_t worker, const struct channel_claim *claim,
-    const struct registry_tunnel *tunnel, struct registry_session *session)
-{
-	*session = make_session(worker, claim, claim->secret);
-	return registry_join(b->registry, tunnel->ref, session)
-		   ? CHANNEL_GRANTED
-		   : CHANNEL_FULL;
-}
-
-/* A name that is in use. */
-static enum channel_verdict
-decide_known(struct claim_book *b, uint32_t worker,
-    const struct channel_claim *claim, const struct registry_tunnel *tunnel,
-    struct registry_session *session)
-{
-	for (uint32_t i = 0; i < tunnel->seats_n; i++) {
-		if (!registry_session(
-			b->registry, tunnel->seats[i].session, session))
-			continue;
-		if (has_secret(session, claim))
-			return further(b, worker, claim, tunnel, session);
-		if (is_same_client(b, session, claim))
-			return resume(b, worker, claim, session);
-	}
-	if (tunnel->has_group && claim->has_group &&
-	    claim->dialect == REGISTRY_EXT && tunnel->kind == claim->kind &&
-	    proves(claim->group, tunnel->group))
-		return share(b, worker, claim, tunnel, session);
-	return CHANNEL_TAKEN_NAME;
-}
-
-/* The rules. A session that is named and proven comes before the name. */
-static enum channel_verdict
-decide(struct claim_book *b, uint32_t worker, const struct channel_claim *claim,
-    struct registry_session *session)
-{
-	char name[LTP_NAME_MAX + 1];
-	struct registry_tunnel tunnel;
-
-	if (registry_find_session(b->registry, claim->session, session) &&
-	    has_secret(session, claim) && session->kind == claim->kind)
-		return resume(b, worker, claim, session);
-	if (!ltp_name(claim->name, name) ||
-	    (claim->dialect == REGISTRY_NODE && claim->kind != REGISTRY_HTTP))
-		return CHANNEL_TAKEN_NAME;
-	if (!registry_find(b->registry, name, &tunnel))
-		return grant(b, worker, claim, name, session);
-	return decide_known(b, worker, claim, &tunnel, session);
-}
-
 /* Sends a session to its owner, with all that it needs, and word to all. */
 static void
 send_session(struct claim_book *b, struct channel_msg *msg,
@@ -409,6 +210,11 @@ send_session(struct claim_book *b, struct channel_msg *msg,
 	claimed->kind = session->kind;
 	claimed->peer = session->peer;
 	claimed->port = p->port;
+	memcpy(claimed->domain, tunnel.domain, sizeof(claimed->domain));
+	if (p->row != NULL) {
+		claimed->connections = p->row->token.connections;
+		claimed->bandwidth = p->row->token.bandwidth;
+	}
 	b->ops->send(b->arg, session->worker, msg, p->port != 0 ? p->fd : -1);
 	tell_all(b, CHANNEL_UP, tunnel.ref);
 }
@@ -420,7 +226,7 @@ claim_answer(struct claim_book *b, uint32_t worker, uint32_t id,
 	struct channel_msg msg = { .type = CHANNEL_CLAIMED, .id = id };
 	struct registry_session session;
 
-	msg.claimed.verdict = decide(b, worker, claim, &session);
+	msg.claimed.verdict = claim_decide(b, worker, claim, &session);
 	if (msg.claimed.verdict == CHANNEL_GRANTED ||
 	    msg.claimed.verdict == CHANNEL_RESUMED ||
 	    msg.claimed.verdict == CHANNEL_FURTHER)
@@ -464,7 +270,7 @@ adopt(struct claim_book *b, struct registry_session *session, uint32_t worker)
 
 	if (!registry_move(b->registry, session->ref, worker, &peer, session))
 		return;
-	hold_end(b, session->ref);
+	claim_hold_end(b, session->ref);
 	send_session(b, &msg, session);
 }
 
@@ -546,25 +352,74 @@ claim_worker_ready(struct claim_book *b, uint32_t worker)
 	}
 }
 
-bool
-claim_close(struct claim_book *b, const char *name)
+/* Ends a tunnel; its owners hear why. */
+static void
+end(struct claim_book *b, const struct registry_tunnel *tunnel,
+    enum channel_close why)
 {
-	struct channel_msg msg = { .type = CHANNEL_CLOSE };
+	struct channel_msg msg = { .type = CHANNEL_CLOSE, .id = why };
 	const struct registry_seat *seat;
-	struct registry_tunnel tunnel;
 
-	if (!registry_find(b->registry, name, &tunnel) ||
-	    !registry_remove(b->registry, tunnel.ref))
-		return false;
+	if (!registry_remove(b->registry, tunnel->ref))
+		return;
 	/* Who waits for it must find it gone when the owners let them go. */
-	for (seat = tunnel.seats; seat < tunnel.seats + tunnel.seats_n; seat++)
-		hold_end(b, seat->session);
-	tell_after(b, tunnel.ref);
-	for (seat = tunnel.seats; seat < tunnel.seats + tunnel.seats_n;
+	for (seat = tunnel->seats; seat < tunnel->seats + tunnel->seats_n;
+	     seat++)
+		claim_hold_end(b, seat->session);
+	tell_after(b, tunnel->ref);
+	for (seat = tunnel->seats; seat < tunnel->seats + tunnel->seats_n;
 	     seat++) {
 		msg.session = seat->session;
 		if (seat->worker != REGISTRY_NO_WORKER)
 			b->ops->send(b->arg, seat->worker, &msg, -1);
 	}
+}
+
+bool
+claim_close(struct claim_book *b, const char *name)
+{
+	struct registry_tunnel tunnel;
+
+	if (!registry_find(b->registry, name, &tunnel))
+		return false;
+	end(b, &tunnel, CHANNEL_BY_OPERATOR);
 	return true;
+}
+
+/* The token of a tunnel, if it is there still and allows it; NULL too if none
+ * is needed any more. */
+static bool
+is_allowed(struct claim_book *b, const struct registry_tunnel *tunnel,
+    const struct claim_port *port, struct tokens_row **row)
+{
+	*row = NULL;
+	if (!tokens_are_needed(b->tokens))
+		return true;
+	if (tunnel->has_token)
+		*row = tokens_find(b->tokens, tunnel->token);
+	return *row != NULL && !tokens_is_expired(*row) &&
+	       rights_check(b->config, *row, tunnel,
+		   port->is_tcp ? port->port : 0) == CHANNEL_GRANTED;
+}
+
+void
+claim_review(struct claim_book *b)
+{
+	struct registry_tunnel tunnel;
+	struct tokens_row *row;
+
+	tokens_count_anew(b->tokens);
+	for (size_t i = 0; i < registry_size(b->registry); i++) {
+		struct claim_port *p = &b->ports[i];
+		bool is_good;
+
+		if (!registry_tunnel_at(b->registry, i, &tunnel))
+			continue;
+		is_good = is_allowed(b, &tunnel, p, &row);
+		if (row != NULL)
+			row->tunnels++;
+		p->row = row;
+		if (!is_good)
+			end(b, &tunnel, CHANNEL_BY_TOKEN);
+	}
 }

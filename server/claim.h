@@ -19,6 +19,12 @@
  *   - anything else, another kind too: refused, until the grace period is
  *     over.
  *
+ * Where tokens are needed, a claim without a good one is refused before
+ * anything else; a new tunnel has to be among the rights of its token, and one
+ * that is there belongs to whoever opened it with the same one. A token of
+ * which the file does not know any more, or whose time is over, loses its
+ * tunnels.
+ *
  * A node session has a port of its own. The book opens it with the grant,
  * keeps the listening descriptor and sends a duplicate to each owner; so
  * whoever connects while an owner is dead waits in the backlog. Its client
@@ -38,6 +44,7 @@
 struct claim_book;
 struct event_base;
 struct handoff;
+struct tokens;
 
 /* How the book speaks to workers and to the system; the master provides it. */
 struct claim_ops {
@@ -61,8 +68,10 @@ struct claim_ops {
 	uint32_t (*pick)(void *arg);
 };
 
+/* Everything but the book itself stays its caller's. */
 struct claim_book *claim_book_new(struct event_base *, struct registry *,
-    const struct config *, const struct claim_ops *, void *arg);
+    const struct config *, struct tokens *, const struct claim_ops *,
+    void *arg);
 
 /* For a program that takes the place of this one: the ports of tunnels; and the
  * same from it, with the registry as it was left: who waits for its client goes
@@ -107,5 +116,9 @@ void claim_worker_ready(struct claim_book *, uint32_t worker);
 /* The operator wants a tunnel gone: its owner ends the session, the name is
  * free. False if there is none of that name. */
 bool claim_close(struct claim_book *, const char *name);
+
+/* The tokens are other ones, or some have expired: tunnels that they do not
+ * allow any more end. */
+void claim_review(struct claim_book *);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * The inside of the book of claims, shared by claim.c, which keeps it, and
- * claim_handoff.c, which hands it to another program; nobody else includes it.
+ * The inside of the book of claims, shared by claim.c, which keeps it,
+ * claim_rules.c, which decides, and claim_handoff.c, which hands it to another
+ * program; nobody else includes it.
  */
 #ifndef LT_SERVER_CLAIM_INSIDE_H
 #define LT_SERVER_CLAIM_INSIDE_H
@@ -11,8 +12,10 @@
 #include <sys/queue.h>
 
 #include "server/claim.h"
+#include "server/registry.h"
 
 struct event;
+struct tokens_row;
 
 /* What the master alone has of the session in one slot. */
 struct hold {
@@ -29,18 +32,20 @@ struct hold {
 
 TAILQ_HEAD(hold_list, hold);
 
-/* And of the tunnel in one slot, if it has a port. */
+/* And of the tunnel in one slot. */
 struct claim_port {
-	int fd;		   /* listens on the port */
-	uint16_t port;	   /* 0: none */
-	uint16_t listener; /* beside which the port was opened */
-	bool is_tcp;	   /* of those for kind tcp, not for node sessions */
+	struct tokens_row *row; /* of its token; NULL: it has none */
+	int fd;			/* listens on the port */
+	uint16_t port;		/* 0: none */
+	uint16_t listener;	/* beside which the port was opened */
+	bool is_tcp; /* of those for kind tcp, not for node sessions */
 };
 
 struct claim_book {
 	struct event_base *base;
 	struct registry *registry;
 	const struct config *config;
+	struct tokens *tokens;
 	const struct claim_ops *ops;
 	void *arg;
 	struct hold *holds;	  /* by slot of the session */
@@ -50,6 +55,14 @@ struct claim_book {
 
 /* Starts the grace period of a session; false if there is no memory. */
 bool claim_hold(struct claim_book *, struct registry_ref session, uint64_t ms);
+
+/* It is not held any more: somebody is there, or it is gone. */
+void claim_hold_end(struct claim_book *, struct registry_ref session);
+
+/* Decides and, if a claim is granted, changes the registry; *session is then
+ * the session. */
+enum channel_verdict claim_decide(struct claim_book *, uint32_t worker,
+    const struct channel_claim *, struct registry_session *session);
 
 /* Whoever is ready next gets this session. */
 void claim_orphan(struct claim_book *, struct hold *);

@@ -25,6 +25,13 @@
 #define DOMAIN_MAX 190 /* NAME.DOMAIN must be a DNS name too */
 #define WORDS_MAX  160 /* what is wrong with a value */
 
+/* What people, browsers and mail take for something of the operator's. */
+#define CONFIG_RESERVED                                                        \
+	"www,admin,administrator,root,api,mail,webmail,smtp,imap,pop,"         \
+	"pop3,mx,ns,ns1,ns2,ftp,login,account,accounts,auth,sso,security,"     \
+	"support,billing,payment,postmaster,hostmaster,webmaster,"             \
+	"autoconfig,autodiscover,wpad,isatap,localhost,meta,metrics"
+
 #define FIELD(field) offsetof(struct config, field)
 
 const struct config_option config_options[] = {
@@ -39,6 +46,19 @@ const struct config_option config_options[] = {
 	{ "tls-key", CONFIG_PATHS, NULL, 0, 0,
 	    "PEM file with the key of the certificate in the same place",
 	    FIELD(keys) },
+	{ "tokens", CONFIG_PATH, NULL, 0, 0,
+	    "file of the tokens that clients need, or none", FIELD(tokens) },
+	{ "open", CONFIG_BOOL, "no", 0, 0,
+	    "let clients in without a token although others can reach us",
+	    FIELD(open) },
+	{ "reserved-names", CONFIG_PATTERNS, CONFIG_RESERVED, 0, 0,
+	    "names that no tunnel gets", FIELD(reserved_names) },
+	{ "tunnels-per-minute", CONFIG_NUMBER, "60", 0, 1048576,
+	    "new tunnels of one address; 0: any number",
+	    FIELD(tunnels_per_minute) },
+	{ "failures-per-minute", CONFIG_NUMBER, "30", 0, 1048576,
+	    "wrong passwords and tokens of one address; 0: any number",
+	    FIELD(failures_per_minute) },
 	{ "backend-tls", CONFIG_NEED, "optional", 0, 0,
 	    "required: clients in clear are refused",
 	    FIELD(backend_tls_required) },
@@ -480,6 +500,7 @@ config_set(struct config *c, const char *key, const char *value, char *why,
 		[CONFIG_FORM] = set_text,
 		[CONFIG_SANDBOX] = set_text,
 		[CONFIG_ADDRESS] = set_text,
+		[CONFIG_PATTERNS] = set_text,
 	};
 	const struct config_option *o = find_option(key);
 	char words[WORDS_MAX] = "";

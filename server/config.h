@@ -80,9 +80,15 @@ struct config {
 	struct config_paths certificates; /* each with the key of its index */
 	struct config_paths keys;
 	struct config_networks trusted_proxies;
-	bool backend_tls_required; /* clients in clear are refused */
-	bool redirect_to_https;	   /* visitors in clear are */
-	unsigned workers;	   /* never 0 after config_finish() */
+	char *tokens;	      /* the file of them; "none"; never NULL after
+				 config_finish() */
+	bool open;	      /* without tokens, and the world can reach us */
+	char *reserved_names; /* patterns of names that nobody gets; "none" */
+	unsigned tunnels_per_minute;  /* new ones of one address; 0: any */
+	unsigned failures_per_minute; /* wrong passwords and tokens of one */
+	bool backend_tls_required;    /* clients in clear are refused */
+	bool redirect_to_https;	      /* visitors in clear are */
+	unsigned workers;	      /* never 0 after config_finish() */
 	unsigned max_workers; /* what `workers` may become without a restart */
 	unsigned max_tunnels;
 	unsigned sessions;	  /* of a client for a tunnel; never 0 after
@@ -145,6 +151,7 @@ enum config_type {
 	CONFIG_FORM,	 /* text, json */
 	CONFIG_SANDBOX,	 /* yes, no, trap */
 	CONFIG_ADDRESS,	 /* HOST:PORT, PORT on loopback, or off */
+	CONFIG_PATTERNS, /* NAME,NAME-*, or none */
 };
 
 struct config_option {

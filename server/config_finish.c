@@ -118,6 +118,28 @@ is_local(const struct config *c)
 	return true;
 }
 
+/* Whoever can reach a server without tokens can open tunnels: that must be
+ * wanted. NULL or a sentence. */
+static const char *
+unguarded(const struct config *c, char *why, size_t why_size)
+{
+	char text[NET_TEXT_MAX];
+
+	if (c->open || strcmp(c->tokens, CONFIG_TEXT_NONE) != 0)
+		return NULL;
+	for (size_t i = 0; i < c->listen_n; i++) {
+		if (net_addr_is_loopback(&c->listen[i].addr))
+			continue;
+		snprintf(why, why_size,
+		    "listen: %s can be reached by others, who could open "
+		    "tunnels: set tokens to a file of tokens (ltctl token add "
+		    "makes one), or say open = yes if everybody may",
+		    net_addr_text(&c->listen[i].addr, text));
+		return why;
+	}
+	return NULL;
+}
+
 int
 config_finish(struct config *c, char *why, size_t why_size)
 {
@@ -140,6 +162,10 @@ config_finish(struct config *c, char *why, size_t why_size)
 	if (wrong == NULL && !c->foreground &&
 	    strcmp(c->log, CONFIG_TEXT_STDERR) == 0)
 		wrong = "log = stderr needs -f: a daemon has no standard error";
+	if (wrong == NULL)
+		wrong = unguarded(c, why, why_size);
+	if (wrong == why)
+		return -1;
 	if (wrong == NULL)
 		return 0;
 	snprintf(why, why_size, "%s", wrong);

@@ -149,6 +149,7 @@ config_show(const struct config *c, const struct config_option *o)
 	case CONFIG_FORM:
 	case CONFIG_SANDBOX:
 	case CONFIG_ADDRESS:
+	case CONFIG_PATTERNS:
 		return show_text(*(char *const *)field);
 	}
 	return NULL;

@@ -8,9 +8,12 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define SYSLOG	 "/dev/log"
-#define PATH_LEN 1023
-#define NAME_LEN 32
+#include "common/token.h"
+
+#define SYSLOG	     "/dev/log"
+#define PATH_LEN     1023
+#define NAME_LEN     32
+#define PATTERNS_LEN 4096
 
 bool
 config_text_is(enum config_type type)
@@ -23,6 +26,7 @@ config_text_is(enum config_type type)
 	case CONFIG_FORM:
 	case CONFIG_SANDBOX:
 	case CONFIG_ADDRESS:
+	case CONFIG_PATTERNS:
 		return true;
 	default:
 		return false;
@@ -126,6 +130,12 @@ is_path_or_none(const char *value)
 	return strcmp(value, CONFIG_TEXT_NONE) == 0 || is_path(value);
 }
 
+static bool
+is_patterns(const char *value)
+{
+	return strlen(value) <= PATTERNS_LEN && token_list_is_good(value);
+}
+
 /* What may stand in a type, and what is wrong if it does not. */
 static const struct {
 	bool (*is_good)(const char *value);
@@ -142,6 +152,8 @@ static const struct {
 	[CONFIG_SANDBOX] = { is_sandbox, "not yes, no or trap" },
 	[CONFIG_ADDRESS] = { is_address,
 	    "not off, or HOST:PORT where HOST is an address, or PORT alone" },
+	[CONFIG_PATTERNS] = { is_patterns,
+	    "not none, or names with commas between them, such as www,mail*" },
 };
 
 bool
@@ -171,5 +183,6 @@ config_text_finish(struct config *c)
 	    &c->pid_file, is_service ? CONFIG_TEXT_PID_FILE : CONFIG_TEXT_NONE);
 	preset(&c->control_socket,
 	    is_service ? CONFIG_TEXT_SOCKET : CONFIG_TEXT_NONE);
+	preset(&c->tokens, CONFIG_TEXT_NONE);
 	preset(&c->log, c->foreground ? CONFIG_TEXT_STDERR : "syslog");
 }

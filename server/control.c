@@ -13,18 +13,21 @@
 #include <openssl/sha.h>
 
 #include "common/drain.h"
+#include "common/hello.h"
 #include "common/log.h"
+#include "server/address.h"
+#include "server/credential.h"
 #include "server/door.h"
 #include "server/gate.h"
 #include "server/names.h"
 #include "server/pages.h"
-#include "server/public.h"
+#include "server/route.h"
 #include "server/serve.h"
 #include "server/session.h"
+#include "server/verdict.h"
 #include "server/worker.h"
 
 #define CONTROL_USER_TIMEOUT_MS 30000
-#define CONTROL_HOST_MAX	(LTP_NAME_MAX + NET_HOST_MAX + 8)
 #define CONTROL_NAME_TRIES	16 /* random names, before giving up */
 
 /* A client that waits for the master's word. */
@@ -132,11 +135,28 @@ kind_of(const char *kind)
 	return strcmp(kind, "tcp") == 0 ? REGISTRY_TCP : 0;
 }
 
+/* The custom host name that a request asks for; false if it cannot be one. A
+ * tcp tunnel is found by its port. */
+static bool
+take_domain(
+    const struct worker *w, struct channel_claim *claim, const char *domain)
+{
+	char name[LTP_NAME_MAX + 1];
+
+	if (domain == NULL)
+		return true;
+	return claim->kind != REGISTRY_TCP && strchr(domain, '.') != NULL &&
+	       strlen(domain) <= REGISTRY_DOMAIN_MAX &&
+	       hello_name(domain, strlen(domain), claim->domain) &&
+	       route_host(claim->domain, w->config->domain, name) ==
+		   ROUTE_HOST_OTHER;
+}
+
 /* Fills in the claim and makes the gate; NULL, or what is wrong with the
  * request, maybe in `why`. */
 static const char *
-fill_claim(
-    struct pending *p, const struct ltp_message *m, char why[GATE_WHY_MAX])
+fill_claim(const struct worker *w, struct pending *p,
+    const struct ltp_message *m, char why[GATE_WHY_MAX])
 {
 	struct channel_claim *claim = &p->claim;
 
@@ -170,32 +190,68 @@ fill_claim(
 	if (m->port > UINT16_MAX)
 		return "a port is from 1 to 65535";
 	claim->port = (uint16_t)m->port;
-	return gate_new(&p->gate, m, claim->kind, why);
+	if (!take_domain(w, claim, m->custom))
+		return "a custom domain is a host name that is not below the "
+		       "server's own";
+	return gate_new(&p->gate, m, claim->kind, w->failures, why);
+}
+
+/* Ends a client's connection with what a verdict means. */
+static void
+say_no(struct worker *w, struct conn *conn, const struct channel_claim *claim,
+    enum channel_verdict verdict)
+{
+	const struct verdict *v = verdict_of(verdict);
+	const char *code = v->code;
+
+	/* Old clients know few codes. */
+	if (claim->dialect != REGISTRY_EXT && strcmp(code, "unavailable") != 0)
+		code = "exception";
+	serve_client_error(w, conn, claim->name, code, v->why);
+}
+
+/* True if a claim was sent; else it is the caller's, refused. */
+static bool
+start(struct worker *w, struct pending *p, const struct ltp_message *m)
+{
+	enum channel_verdict verdict;
+	char why[GATE_WHY_MAX];
+	const char *wrong = fill_claim(w, p, m, why);
+
+	if (wrong != NULL) {
+		serve_client_error(w, &p->conn, m->name,
+		    m->has_ext ? "badrequest" : "exception", wrong);
+		return false;
+	}
+	verdict = credential_take(
+	    w, &p->conn, m->has_ext ? m->token : NULL, &p->claim);
+	if (verdict != CHANNEL_GRANTED) {
+		say_no(w, &p->conn, &p->claim, verdict);
+		return false;
+	}
+	send_claim(w, p);
+	return true;
 }
 
 void
 control_start(struct worker *w, struct conn *conn, const struct ltp_message *m)
 {
 	struct pending *p;
-	const char *wrong = "the server is out of memory";
-	char why[GATE_WHY_MAX];
 
 	/* A bare end makes the client try again, elsewhere. */
 	if (w->draining) {
 		serve_unknown(w, conn, "the server is leaving");
 		return;
 	}
-	if ((p = calloc(1, sizeof(*p))) != NULL) {
-		p->conn = *conn;
-		if ((wrong = fill_claim(p, m, why)) == NULL) {
-			conn->stream = (struct stream)STREAM_NONE;
-			send_claim(w, p);
-			return;
-		}
-		free(p);
+	if ((p = calloc(1, sizeof(*p))) == NULL) {
+		serve_client_error(w, conn, m->name,
+		    m->has_ext ? "badrequest" : "exception",
+		    "the server is out of memory");
+		return;
 	}
-	serve_client_error(
-	    w, conn, m->name, m->has_ext ? "badrequest" : "exception", wrong);
+	p->conn = conn_take(conn);
+	if (!start(w, p, m))
+		pending_free(p);
 }
 
 static void
@@ -344,36 +400,13 @@ control_new(struct session *s, struct conn *conn)
 	return c;
 }
 
-/* Where visitors find it: as LTP/0.2 has it, and as a URL. */
-static void
-write_place(const struct session *s, unsigned listener,
-    char host[CONTROL_HOST_MAX], char url[CONTROL_HOST_MAX + 8])
-{
-	const struct config *config = s->worker->config;
-	struct public_way way = public_http(config, listener);
-	char suffix[PUBLIC_SUFFIX_MAX];
-
-	if (s->kind == REGISTRY_TCP) {
-		way = public_server(config, listener);
-		snprintf(host, CONTROL_HOST_MAX, "%s:%u", way.host,
-		    (unsigned)s->port);
-		snprintf(url, CONTROL_HOST_MAX + 8, "tcp://%s", host);
-		return;
-	}
-	if (s->kind == REGISTRY_TLS)
-		way = public_tls(config, listener);
-	snprintf(host, CONTROL_HOST_MAX, "%s.%s%s", s->name, way.host,
-	    public_suffix(&way, suffix));
-	snprintf(url, CONTROL_HOST_MAX + 8, "%s://%s", way.scheme, host);
-}
-
 /* The good news: where the tunnel is, and with ext all the rest. */
 static void
 send_welcome(struct control *c, unsigned listener)
 {
 	struct session *s = c->session;
 	const struct config *config = s->worker->config;
-	char host[CONTROL_HOST_MAX], url[CONTROL_HOST_MAX + 8];
+	char host[ADDRESS_HOST_MAX], url[ADDRESS_URL_MAX];
 	char sni[REGISTRY_LABEL_MAX + LTP_NAME_MAX + NET_HOST_MAX + 3];
 	char peer[NET_TEXT_MAX];
 	struct ltp_message m = {
@@ -391,11 +424,11 @@ send_welcome(struct control *c, unsigned listener)
 		.sni = c->stream.tls != NULL ? sni : NULL,
 		.heartbeat_s = config->heartbeat,
 		.grace_s = config->grace,
-		.sessions = config->sessions,
+		.sessions = session_siblings(s),
 		.port = s->port,
 	};
 
-	write_place(s, listener, host, url);
+	address_of(s, listener, host, url);
 	snprintf(
 	    sni, sizeof(sni), "%s.%s.%s", s->label, s->name, config->domain);
 	send_message(c, &m);
@@ -438,71 +471,20 @@ granted(struct worker *w, struct pending *p,
 		control_reconnect(s, 0);
 }
 
-/* Why a claim was refused, and the code that says so. */
-static const char *
-why_refused(enum channel_verdict verdict, const char **code)
-{
-	switch (verdict) {
-	case CHANNEL_FULL:
-		*code = "limit";
-		return "the server has no room for another tunnel";
-	case CHANNEL_NO_PORT:
-		*code = "limit";
-		return "the server has no port left for another tcp tunnel";
-	case CHANNEL_PORT_TAKEN:
-		*code = "limit";
-		return "this port is in use by somebody else";
-	case CHANNEL_PORT_RANGE:
-		*code = "badrequest";
-		return "this port is not one that the server gives out";
-	default:
-		*code = "unavailable";
-		return "this name is in use by another client";
-	}
-}
-
 /* Another name if that is what was wrong, or an error. True if the claim goes
  * on. */
 static bool
 refused(
     struct worker *w, struct pending *p, const struct channel_claimed *claimed)
 {
-	const char *code, *why = why_refused(claimed->verdict, &code);
-
-	if (claimed->verdict == CHANNEL_TAKEN_NAME && p->may_rename &&
+	if (verdict_is_about_name(claimed->verdict) && p->may_rename &&
 	    p->tries < CONTROL_NAME_TRIES) {
 		names_random(p->claim.name);
 		send_claim(w, p);
 		return true;
 	}
-	/* Old clients know few codes. */
-	if (p->claim.dialect != REGISTRY_EXT && strcmp(code, "limit") == 0)
-		code = "exception";
-	serve_client_error(w, &p->conn, p->claim.name, code, why);
+	say_no(w, &p->conn, &p->claim, claimed->verdict);
 	return false;
-}
-
-static const char *
-verdict_name(enum channel_verdict verdict)
-{
-	switch (verdict) {
-	case CHANNEL_GRANTED:
-		return "granted";
-	case CHANNEL_RESUMED:
-		return "resumed";
-	case CHANNEL_FURTHER:
-		return "further";
-	case CHANNEL_TAKEN_NAME:
-		return "taken";
-	case CHANNEL_FULL:
-		return "full";
-	case CHANNEL_PORT_TAKEN:
-	case CHANNEL_PORT_RANGE:
-		return "port refused";
-	case CHANNEL_NO_PORT:
-		return "no port";
-	}
-	return "unknown";
 }
 
 void
@@ -517,10 +499,9 @@ control_claimed(struct worker *w, uint32_t id,
 	}
 	TAILQ_REMOVE(&w->claims->waiting, p, link);
 	log_debug("claim answered id=%u tunnel=%s verdict=%s", id,
-	    p->claim.name, verdict_name(claimed->verdict));
-	if (claimed->verdict == CHANNEL_GRANTED ||
-	    claimed->verdict == CHANNEL_RESUMED ||
-	    claimed->verdict == CHANNEL_FURTHER)
+	    p->claim.name, verdict_of(claimed->verdict)->word);
+	credential_answered(w, &p->claim, claimed->verdict);
+	if (verdict_is_good(claimed->verdict))
 		granted(w, p, claimed, fd);
 	else if (refused(w, p, claimed))
 		return;

@@ -17,14 +17,19 @@
 #include <openssl/sha.h>
 
 #include "common/cidr.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/login.h"
 #include "common/ltp.h"
+#include "server/rate.h"
+
+#define GATE_QUESTION "this tunnel asks for a user and a password"
 
 #define TOKEN_MAX ((LOGIN_MAX + 2) / 3 * 4) /* base64 */
 
 struct gate {
 	unsigned refs;
+	struct rate *failures; /* borrowed; NULL: no limit */
 	struct cidr_list allow;
 	struct cidr_list deny;
 	size_t n; /* of pairs */
@@ -86,7 +91,7 @@ add_networks(struct cidr_list *list, const struct ltp_list *from,
 
 const char *
 gate_new(struct gate **gate, const struct ltp_message *m,
-    enum registry_kind kind, char why[GATE_WHY_MAX])
+    enum registry_kind kind, struct rate *failures, char why[GATE_WHY_MAX])
 {
 	bool has_auth = m->auth.n > 0 || m->protect != NULL;
 	const char *wrong;
@@ -101,6 +106,7 @@ gate_new(struct gate **gate, const struct ltp_message *m,
 	if ((g = calloc(1, sizeof(*g))) == NULL)
 		return "the server is out of memory";
 	g->refs = 1;
+	g->failures = failures;
 	if ((wrong = add_pairs(g, m, why)) == NULL &&
 	    (wrong = add_networks(&g->allow, &m->allow, "allow", why)) ==
 		NULL &&
@@ -144,9 +150,8 @@ gate_has_auth(const struct gate *g)
 	return g != NULL && g->n > 0;
 }
 
-/* Takes "Basic" and the blanks behind it away; false if it is not there. */
-static bool
-strip_scheme(struct http_text *value)
+bool
+gate_strip_basic(struct http_text *value)
 {
 	struct http_text scheme = { value->at, 5 };
 
@@ -162,19 +167,17 @@ strip_scheme(struct http_text *value)
 	return true;
 }
 
-/* True if the gate asks for no password, or if this is one. */
+/* True if this is one of the passwords. */
 static bool
-opens(const struct gate *g, const struct http_head *head, const char *buf)
+is_password(const struct gate *g, const struct http_head *head, const char *buf,
+    struct http_text token)
 {
 	uint8_t hash[SHA256_DIGEST_LENGTH];
-	struct http_text token, second;
+	struct http_text second;
 	unsigned good = 0;
 
-	if (!gate_has_auth(g))
-		return true;
-	if (!http_header(head, buf, "Authorization", 0, &token) ||
-	    http_header(head, buf, "Authorization", 1, &second) ||
-	    !strip_scheme(&token) || token.len > TOKEN_MAX)
+	if (http_header(head, buf, "Authorization", 1, &second) ||
+	    !gate_strip_basic(&token) || token.len > TOKEN_MAX)
 		return false;
 	SHA256((const uint8_t *)token.at, token.len, hash);
 	/* All of them, so that the time does not tell which it was. */
@@ -187,11 +190,22 @@ const char *
 gate_refuses(const struct gate *g, const struct net_addr *from,
     const struct http_head *head, const char *buf, int *status)
 {
+	struct http_text token;
+
 	*status = 403;
 	if (!gate_admits(g, from))
 		return GATE_FORBIDDEN;
 	*status = 401;
-	if (!opens(g, head, buf))
-		return "this tunnel asks for a user and a password";
-	return NULL;
+	if (!gate_has_auth(g))
+		return NULL;
+	if (!http_header(head, buf, "Authorization", 0, &token))
+		return GATE_QUESTION;
+	if (rate_is_over(g->failures, from, clock_ms())) {
+		*status = 429;
+		return "too many wrong passwords came from your address";
+	}
+	if (is_password(g, head, buf, token))
+		return NULL;
+	rate_count(g->failures, from, clock_ms());
+	return GATE_QUESTION;
 }

@@ -323,6 +323,7 @@ watch_requests(struct join *j)
 	j->inspector = (struct visitor){
 		.name = j->name,
 		.domain = w->domain,
+		.registry = w->registry,
 		.scheme = way.scheme,
 		.port = way.port,
 		.forwarded = w->config->forwarded,
@@ -491,6 +492,7 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 	j->kind = s->kind;
 	j->is_node = s->node != NULL;
 	j->gate = gate_ref(s->gate);
+	relay_brake(j->relay, s->brake);
 	if (s->kind == REGISTRY_HTTP)
 		watch_requests(j);
 	if (j->is_node)

@@ -30,6 +30,7 @@
 #include "server/sandbox.h"
 #include "server/service.h"
 #include "server/title.h"
+#include "server/tokens.h"
 
 #define MAIN_CONFIG "/etc/localtunnel/ltserver.conf"
 #define MAIN_USAGE  2	/* exit code: command line or configuration */
@@ -310,19 +311,23 @@ configure_first(struct args *args)
 	return config;
 }
 
-/* The rest of -t: certificates are looked at, nothing is kept. Returns the exit
- * code. */
+/* The rest of -t: certificates and tokens are looked at, nothing is kept.
+ * Returns the exit code. */
 static int
 check(const struct config *config, const char *file)
 {
-	char why[TLS_WHY_MAX];
+	char why[TOKENS_WHY_MAX];
 	struct keyring *keyring = keyring_new(config, why);
+	struct tokens *tokens = tokens_new();
+	bool is_good =
+	    keyring != NULL && tokens_read(tokens, config->tokens, why);
 
-	if (keyring == NULL) {
+	tokens_free(tokens);
+	keyring_free(keyring);
+	if (!is_good) {
 		fprintf(stderr, "ltserver: %s\n", why);
 		return EXIT_FAILURE;
 	}
-	keyring_free(keyring);
 	if (access(file, F_OK) == -1 && errno == ENOENT)
 		printf("%s: not there, defaults are used\n", file);
 	else

@@ -29,6 +29,7 @@
 #include "server/room.h"
 #include "server/service.h"
 #include "server/title.h"
+#include "server/tokens.h"
 #include "server/upgrade.h"
 #include "server/worker.h"
 
@@ -130,6 +131,7 @@ forget(struct master *m)
 	places_free(m->places);
 	leftovers_free(m->leftovers);
 	claim_book_free(m->claims);
+	tokens_free(m->tokens);
 	ctl_forget(m->ctl);
 	event_base_free(m->base);
 }
@@ -307,6 +309,15 @@ stop_cb(evutil_socket_t fd, short what, void *arg)
 	stop_now(m);
 }
 
+static void
+token_expired(void *arg)
+{
+	struct master *m = arg;
+
+	log_info("a token has expired");
+	claim_review(m->claims);
+}
+
 void
 master_reopen_logs(struct master *m)
 {
@@ -393,6 +404,16 @@ show_worker(void *arg, size_t slot, struct places_worker *w)
 	return places_look(m->places, slot, w);
 }
 
+static const char *
+token_of(void *arg, const struct registry_tunnel *tunnel)
+{
+	const struct master *m = arg;
+	const struct tokens_row *row =
+	    tunnel->has_token ? tokens_find(m->tokens, tunnel->token) : NULL;
+
+	return row == NULL ? "" : row->token.name;
+}
+
 static bool
 is_draining(void *arg)
 {
@@ -413,6 +434,7 @@ start_ctl(struct master *m)
 		.started_ms = m->started_ms,
 		.worker = show_worker,
 		.is_draining = is_draining,
+		.token = token_of,
 		.arg = m,
 	};
 
@@ -458,10 +480,13 @@ make_parts(struct master *m)
 {
 	const struct config *config = m->config;
 	size_t slots = (size_t)config->max_workers * MASTER_GENERATIONS;
-	char why[TLS_WHY_MAX];
+	char why[TOKENS_WHY_MAX];
 
 	m->keyring = keyring_new(config, why);
 	if (m->keyring == NULL)
+		fatal("%s", why);
+	m->tokens = tokens_new();
+	if (!tokens_read(m->tokens, config->tokens, why))
 		fatal("%s", why);
 	m->bound = bound_new(m->config);
 	m->ctl = ctl_new(config);
@@ -517,7 +542,8 @@ start(struct master *m)
 	m->base = event_base_new();
 	if (m->base == NULL)
 		fatal("no event loop");
-	m->claims = claim_book_new(m->base, m->registry, m->config, &ops, m);
+	m->claims =
+	    claim_book_new(m->base, m->registry, m->config, m->tokens, &ops, m);
 	m->leftovers = leftovers_new(
 	    m->base, m->inbox, places_size(m->places), pick_worker, m);
 	m->drain_limit = evtimer_new(m->base, stop_cb, m);
@@ -534,6 +560,7 @@ start(struct master *m)
 	add_signal(m, SIG_HUP, SIGHUP, hup_cb);
 	add_signal(m, SIG_USR1, SIGUSR1, usr1_cb);
 	add_signal(m, SIG_USR2, SIGUSR2, usr2_cb);
+	tokens_start(m->tokens, m->base, token_expired, m);
 	service_start(m->service, m->base);
 	keyring_start(m->keyring, m->base, certs_changed, m);
 	start_ctl(m);

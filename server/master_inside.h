@@ -49,6 +49,7 @@ struct master {
 	struct counters *counters;
 	struct inbox *inbox;
 	struct leftovers *leftovers;
+	struct tokens *tokens;
 	struct claim_book *claims;
 	struct places *places; /* of the workers */
 	uint64_t started_ms;

@@ -26,6 +26,7 @@
 #include "server/places.h"
 #include "server/reload.h"
 #include "server/service.h"
+#include "server/tokens.h"
 
 #define RELOAD_MS 100 /* after HUP */
 
@@ -41,7 +42,7 @@ listener_changed(void *arg, uint16_t slot, int fd)
 /* Puts settings in force that nothing can be wrong with any more. Workers get
  * them first, and then what they speak of. */
 static void
-apply(struct master *m, struct config *fresh, int fd)
+apply(struct master *m, struct config *fresh, int fd, struct tokens *tokens)
 {
 	static const struct channel_msg msg = { .type = CHANNEL_CONFIG };
 	struct config *old = m->config;
@@ -49,6 +50,7 @@ apply(struct master *m, struct config *fresh, int fd)
 	m->config = fresh;
 	log_set_level(fresh->log_level);
 	claim_use(m->claims, fresh);
+	tokens_use(m->tokens, tokens);
 	if (m->ctl != NULL)
 		ctl_use(m->ctl, fresh);
 	places_send_all(m->places, &msg, fd);
@@ -56,6 +58,7 @@ apply(struct master *m, struct config *fresh, int fd)
 	master_send_certs(m);
 	if (!logs_are_same(old, fresh))
 		master_reopen_logs(m);
+	claim_review(m->claims);
 	places_want(m->places, fresh->workers);
 	config_free(old);
 }
@@ -83,9 +86,24 @@ prepare(struct master *m, struct config *fresh, int *fd, char *why, size_t size)
 	return false;
 }
 
+/* The tokens of other settings; NULL with `why`. */
+static struct tokens *
+read_tokens(const struct config *fresh, char *why, size_t size)
+{
+	struct tokens *tokens = tokens_new();
+	char wrong[TOKENS_WHY_MAX];
+
+	if (tokens_read(tokens, fresh->tokens, wrong))
+		return tokens;
+	snprintf(why, size, "%.*s", (int)size - 1, wrong);
+	tokens_free(tokens);
+	return NULL;
+}
+
 bool
 master_reload(struct master *m, char *why, size_t size)
 {
+	struct tokens *tokens;
 	struct config *fresh;
 	int fd;
 
@@ -97,12 +115,14 @@ master_reload(struct master *m, char *why, size_t size)
 	fresh = reload_read(m->setup.read, m->setup.arg, m->config, why, size);
 	if (fresh == NULL)
 		return false;
-	if (!prepare(m, fresh, &fd, why, size)) {
+	if ((tokens = read_tokens(fresh, why, size)) == NULL ||
+	    !prepare(m, fresh, &fd, why, size)) {
 		log_error("settings stay as they were: %s", why);
+		tokens_free(tokens);
 		config_free(fresh);
 		return false;
 	}
-	apply(m, fresh, fd);
+	apply(m, fresh, fd, tokens);
 	close(fd);
 	log_info("settings read again");
 	return true;

@@ -30,6 +30,7 @@
 #include "server/places.h"
 #include "server/registry.h"
 #include "server/service.h"
+#include "server/tokens.h"
 #include "server/upgrade.h"
 
 #define EXEC_MS	   20  /* for answers to go out, and messages to workers */
@@ -177,8 +178,12 @@ master_take_parts(struct master *m)
 		.generation = (uint32_t)number(registry, "generation"),
 		.member = (uint32_t)number(registry, "member"),
 	};
+	char why[TOKENS_WHY_MAX];
 
 	m->keyring = keyring_adopt(m->handoff, m->config);
+	m->tokens = tokens_new();
+	if (!tokens_read(m->tokens, m->config->tokens, why))
+		fatal("%s", why);
 	m->bound = bound_adopt(m->handoff, m->config);
 	m->ctl = ctl_adopt(m->handoff, m->config);
 	m->registry =
@@ -212,6 +217,7 @@ master_take_workers(struct master *m)
 	sigset_t none;
 
 	claim_adopt(m->claims, m->handoff, take_port);
+	claim_review(m->claims);
 	places_adopt(m->places, m->handoff);
 	for (size_t i = 0; places_look(m->places, i, &w); i++)
 		if (w.state == NULL)

@@ -53,6 +53,7 @@ static const struct error errors[] = {
 	{ 404, "No tunnel here",
 	    "The address may be misspelt, or what was there is gone.", NULL },
 	{ 421, NULL, "Open a new connection for another host.", NULL },
+	{ 429, NULL, "Try again in a minute.", "Retry-After: 60\r\n" },
 	{ 502, "The tunnel is not answering",
 	    "Whoever runs the tunnel may be back in a moment.",
 	    "Retry-After: 1\r\n" },
@@ -222,7 +223,8 @@ pages_error(struct pages *p, struct conn *conn, int status, const char *why)
 	if (status == 404) {
 		made = put_not_found(p, why, &head);
 	} else if (status == 401) {
-		(void)route_host(head.name, p->config->domain, name);
+		(void)route_name(
+		    p->registry, head.name, p->config->domain, name);
 		made = put_question(p, why, &head, name);
 	} else {
 		made = put_error(
@@ -430,6 +432,23 @@ find_built_in(struct http_text path)
 	return NULL;
 }
 
+/* The header lines that belong to the status of an answer in JSON. */
+static const char *
+extra_of(int status)
+{
+	switch (status) {
+	case 401:
+		return "WWW-Authenticate: Basic realm=\"localtunnel\", "
+		       "charset=\"UTF-8\"\r\n";
+	case 429:
+		return "Retry-After: 60\r\n";
+	case 503:
+		return "Retry-After: 1\r\n";
+	default:
+		return "";
+	}
+}
+
 /* A whole answer with a body of ours; -1 without memory. */
 static int
 put_answer(struct evbuffer *out, int status, const char *type,
@@ -444,7 +463,7 @@ put_answer(struct evbuffer *out, int status, const char *type,
 		"Cache-Control: no-store\r\n"
 		"Connection: close\r\n\r\n",
 		status, page_reason(status), type, evbuffer_get_length(body),
-		status == 503 ? "Retry-After: 1\r\n" : "") == -1)
+		extra_of(status)) == -1)
 		return -1;
 	return is_head ? 0 : evbuffer_add_buffer(out, body);
 }
@@ -510,12 +529,18 @@ make_location(struct pages *p, const struct conn *conn,
 	struct public_way way = public_tls(p->config, conn->listener);
 	size_t below = strlen(head->name), domain = strlen(p->config->domain);
 	struct http_text path = head->path;
-	char suffix[PUBLIC_SUFFIX_MAX];
+	char suffix[PUBLIC_SUFFIX_MAX], name[LTP_NAME_MAX + 1];
 
 	/* OPTIONS * is about the server as a whole and has no path. */
 	if (path.at[0] == '*')
 		path.len = 0;
 	below = below < domain ? 0 : below - domain;
+	/* A custom domain is whole. */
+	if (route_host(head->name, p->config->domain, name) ==
+	    ROUTE_HOST_OTHER) {
+		below = strlen(head->name);
+		way.host = "";
+	}
 	snprintf(out, size, "Location: https://%.*s%s%s%.*s\r\n", (int)below,
 	    head->name, way.host, public_suffix(&way, suffix), (int)path.len,
 	    path.at);

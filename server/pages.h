@@ -34,9 +34,9 @@ bool pages_peek(
     struct pages *, const struct conn *, struct http_head *, const char **buf);
 
 /*
- * Answers with an error page: 400, 401, 403, 404, 405, 408, 421, 431, 502, 503
- * (with Retry-After), 504. `why` is one sentence for whoever reads the page.
- * Takes the descriptor out of *conn.
+ * Answers with an error page: 400, 401, 403, 404, 405, 408, 421, 429 and 503
+ * (both with Retry-After), 431, 502, 504. `why` is one sentence for whoever
+ * reads the page. Takes the descriptor out of *conn.
  */
 void pages_error(struct pages *, struct conn *, int status, const char *why);
 
@@ -58,9 +58,9 @@ void pages_to_https(struct pages *, struct conn *);
 int pages_put_error(
     struct evbuffer *out, int status, const char *why, bool html, bool is_head);
 
-/* Answers a request for the base domain with a JSON text, 503 with
- * Retry-After. Takes the descriptor out of *conn; ends it without a word if
- * the text is NULL, for want of memory. */
+/* Answers a request for the base domain with a JSON text, 429 and 503 with
+ * Retry-After, 401 with a realm. Takes the descriptor out of *conn; ends it
+ * without a word if the text is NULL, for want of memory. */
 void pages_json(
     struct pages *, struct conn *, int status, const char *json, bool is_head);
 

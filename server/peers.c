@@ -14,14 +14,13 @@
 
 #include "common/log.h"
 
-#define BUCKETS	 4096 /* a power of two */
-#define KEY_SIZE 16
+#define BUCKETS 4096 /* a power of two */
 
 TAILQ_HEAD(peer_entries, peer_entry);
 
 struct peer {
 	LIST_ENTRY(peer) link;
-	uint8_t key[KEY_SIZE];
+	uint8_t key[PEERS_KEY_SIZE];
 	size_t n;
 	struct peer_entries entries; /* the oldest first */
 };
@@ -33,13 +32,22 @@ struct peers {
 	struct peer_list buckets[BUCKETS];
 };
 
+uint64_t
+peers_seed(void)
+{
+	uint64_t seed;
+
+	if (RAND_bytes((uint8_t *)&seed, sizeof(seed)) != 1)
+		fatal("no random bytes");
+	return seed;
+}
+
 struct peers *
 peers_new(void)
 {
 	struct peers *ps = log_must_alloc(1, sizeof(*ps));
 
-	if (RAND_bytes((uint8_t *)&ps->seed, sizeof(ps->seed)) != 1)
-		fatal("no random bytes");
+	ps->seed = peers_seed();
 	return ps;
 }
 
@@ -49,22 +57,20 @@ peers_free(struct peers *ps)
 	free(ps);
 }
 
-/* What is counted as one: an IPv4 address, or the first half of an IPv6 one.
- * False if there is no address. */
-static bool
-make_key(const struct net_addr *addr, uint8_t key[KEY_SIZE])
+bool
+peers_key(const struct net_addr *addr, uint8_t key[PEERS_KEY_SIZE])
 {
 	const struct in6_addr *in6 = &addr->in6.sin6_addr;
 
-	memset(key, 0, KEY_SIZE);
-	key[KEY_SIZE - 1] = (uint8_t)addr->sa.sa_family;
+	memset(key, 0, PEERS_KEY_SIZE);
+	key[PEERS_KEY_SIZE - 1] = (uint8_t)addr->sa.sa_family;
 	if (addr->sa.sa_family == AF_INET) {
 		memcpy(key, &addr->in.sin_addr, sizeof(addr->in.sin_addr));
 	} else if (addr->sa.sa_family != AF_INET6) {
 		return false;
 	} else if (IN6_IS_ADDR_V4MAPPED(in6)) {
 		memcpy(key, in6->s6_addr + 12, 4);
-		key[KEY_SIZE - 1] = AF_INET;
+		key[PEERS_KEY_SIZE - 1] = AF_INET;
 	} else {
 		memcpy(key, in6, 8);
 	}
@@ -72,38 +78,38 @@ make_key(const struct net_addr *addr, uint8_t key[KEY_SIZE])
 }
 
 /* Multiplies and folds the two halves in, seeded. */
-static size_t
-hash(const struct peers *ps, const uint8_t key[KEY_SIZE])
+size_t
+peers_hash(uint64_t seed, const uint8_t key[PEERS_KEY_SIZE])
 {
-	uint64_t half[2], h = ps->seed;
+	uint64_t half[2], h = seed;
 
 	memcpy(half, key, sizeof(half));
 	for (size_t i = 0; i < 2; i++) {
 		h = (h ^ half[i]) * 0x9e3779b97f4a7c15u;
 		h ^= h >> 32;
 	}
-	return h & (BUCKETS - 1);
+	return h;
 }
 
 void
 peers_add(
     struct peers *ps, struct peer_entry *entry, const struct net_addr *addr)
 {
-	uint8_t key[KEY_SIZE];
+	uint8_t key[PEERS_KEY_SIZE];
 	struct peer_list *bucket;
 	struct peer *p;
 
 	entry->peer = NULL;
-	if (!make_key(addr, key))
+	if (!peers_key(addr, key))
 		return;
-	bucket = &ps->buckets[hash(ps, key)];
+	bucket = &ps->buckets[peers_hash(ps->seed, key) % BUCKETS];
 	LIST_FOREACH (p, bucket, link)
-		if (memcmp(p->key, key, KEY_SIZE) == 0)
+		if (memcmp(p->key, key, PEERS_KEY_SIZE) == 0)
 			break;
 	if (p == NULL) {
 		if ((p = calloc(1, sizeof(*p))) == NULL)
 			return;
-		memcpy(p->key, key, KEY_SIZE);
+		memcpy(p->key, key, PEERS_KEY_SIZE);
 		TAILQ_INIT(&p->entries);
 		LIST_INSERT_HEAD(bucket, p, link);
 	}

@@ -8,10 +8,14 @@
 #ifndef LT_SERVER_PEERS_H
 #define LT_SERVER_PEERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 #include "common/net.h"
+
+#define PEERS_KEY_SIZE 16
 
 struct peer;
 struct peers;
@@ -21,6 +25,15 @@ struct peer_entry {
 	TAILQ_ENTRY(peer_entry) link;
 	struct peer *peer; /* NULL: not counted */
 };
+
+/* What is counted as one: an IPv4 address, or the first half of an IPv6 one.
+ * False if there is no address. */
+bool peers_key(const struct net_addr *, uint8_t key[PEERS_KEY_SIZE]);
+
+/* A hash of such a key with a seed of its own for each table, since strangers
+ * choose their addresses; seeds are random, fatal without random bytes. */
+size_t peers_hash(uint64_t seed, const uint8_t key[PEERS_KEY_SIZE]);
+uint64_t peers_seed(void);
 
 /* Fatal without memory. */
 struct peers *peers_new(void);

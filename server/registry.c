@@ -211,7 +211,20 @@ registry_find(
 {
 	struct table_tunnel row;
 
-	if (!table_find(&r->table, name, &row))
+	if (!table_find(&r->table, TABLE_NAME, name, &row))
+		return false;
+	*tunnel = row.tunnel;
+	return true;
+}
+
+bool
+registry_find_domain(const struct registry *r, const char *domain,
+    struct registry_tunnel *tunnel)
+{
+	struct table_tunnel row;
+
+	if (domain[0] == '\0' ||
+	    !table_find(&r->table, TABLE_DOMAIN, domain, &row))
 		return false;
 	*tunnel = row.tunnel;
 	return true;
@@ -386,23 +399,31 @@ put_session(struct registry *r, uint32_t slot)
 	STAILQ_INSERT_TAIL(&r->free_sessions, s, free);
 }
 
-/* Writes the row of a tunnel, then puts it at the head of its chain. */
+/* Writes the row of a tunnel, then puts it at the head of its chains: that of
+ * its name, and that of its domain if it has one. */
 static void
 insert(struct registry *r, struct table_tunnel *row)
 {
-	_Atomic uint32_t *bucket = table_bucket(&r->table, row->tunnel.name);
+	_Atomic uint32_t *buckets[TABLE_KEYS];
 
 	table_begin(&r->table);
-	row->next = atomic_load_explicit(bucket, memory_order_relaxed);
+	for (int key = 0; key < TABLE_KEYS; key++) {
+		buckets[key] =
+		    table_bucket(&r->table, key, table_text(row, key));
+		row->next[key] =
+		    atomic_load_explicit(buckets[key], memory_order_relaxed);
+	}
 	table_write_tunnel(&r->table, row->tunnel.ref.slot, row);
-	atomic_store_explicit(
-	    bucket, row->tunnel.ref.slot + 1, memory_order_release);
+	for (int key = 0; key < TABLE_KEYS; key++)
+		if (table_text(row, key)[0] != '\0')
+			atomic_store_explicit(buckets[key],
+			    row->tunnel.ref.slot + 1, memory_order_release);
 	table_end(&r->table, registry_count(r) + 1);
 }
 
 bool
 registry_add(struct registry *r, const char *name,
-    struct registry_session *session, const uint8_t *group,
+    struct registry_session *session, const struct registry_tunnel *like,
     struct registry_tunnel *made)
 {
 	size_t len = strnlen(name, LTP_NAME_MAX + 1);
@@ -412,7 +433,8 @@ registry_add(struct registry *r, const char *name,
 
 	assert(registry_is_master(r));
 	if (s == NULL || len == 0 || len > LTP_NAME_MAX ||
-	    registry_find(r, name, made))
+	    registry_find(r, name, made) ||
+	    (like != NULL && registry_find_domain(r, like->domain, made)))
 		return false;
 	ref.slot = (uint32_t)(s - r->tunnels);
 	ref.generation = renew(&s->generation);
@@ -420,12 +442,12 @@ registry_add(struct registry *r, const char *name,
 	if (!take_session(r, session, ref))
 		return false;
 	STAILQ_REMOVE_HEAD(&r->free_tunnels, free);
+	if (like != NULL)
+		row.tunnel = *like;
+	memset(row.tunnel.name, 0, sizeof(row.tunnel.name));
 	memcpy(row.tunnel.name, name, len);
 	row.tunnel.ref = ref;
 	row.tunnel.kind = session->kind;
-	row.tunnel.has_group = group != NULL;
-	if (group != NULL)
-		memcpy(row.tunnel.group, group, sizeof(row.tunnel.group));
 	row.tunnel.seats_n = 1;
 	row.tunnel.seats[0] = seat_of(session);
 	write_session(r, session);
@@ -495,29 +517,31 @@ registry_lose(struct registry *r, struct registry_ref ref,
 	return hand(r, now, REGISTRY_NO_WORKER);
 }
 
-/* Takes a tunnel out of its chain: whatever pointed to it, the bucket or a
- * row, then points to what came after it. */
+/* Takes a tunnel out of a chain: whatever pointed to it, the bucket or a row,
+ * then points to what came after it. */
 static void
-take_out(struct registry *r, const struct table_tunnel *out)
+take_out(struct registry *r, const struct table_tunnel *out, enum table_key key)
 {
-	_Atomic uint32_t *bucket = table_bucket(&r->table, out->tunnel.name);
+	_Atomic uint32_t *bucket =
+	    table_bucket(&r->table, key, table_text(out, key));
 	uint32_t self = out->tunnel.ref.slot + 1;
 	uint32_t at = atomic_load_explicit(bucket, memory_order_relaxed);
 	struct table_tunnel row;
 
 	if (at == self) {
-		atomic_store_explicit(bucket, out->next, memory_order_release);
+		atomic_store_explicit(
+		    bucket, out->next[key], memory_order_release);
 		return;
 	}
 	for (size_t steps = 0; at != 0 && steps < r->table.size; steps++) {
 		if (!table_read_tunnel(&r->table, at - 1, &row))
 			return;
-		if (row.next == self) {
-			row.next = out->next;
+		if (row.next[key] == self) {
+			row.next[key] = out->next[key];
 			table_write_tunnel(&r->table, at - 1, &row);
 			return;
 		}
-		at = row.next;
+		at = row.next[key];
 	}
 }
 
@@ -531,7 +555,9 @@ registry_remove(struct registry *r, struct registry_ref ref)
 	if (!read_ref(r, ref, &row))
 		return false;
 	table_begin(&r->table);
-	take_out(r, &row);
+	take_out(r, &row, TABLE_NAME);
+	if (row.tunnel.domain[0] != '\0')
+		take_out(r, &row, TABLE_DOMAIN);
 	table_write_tunnel(&r->table, ref.slot, &no_tunnel);
 	table_end(&r->table, registry_count(r) - 1);
 	for (uint32_t i = 0; i < row.tunnel.seats_n; i++)

@@ -24,11 +24,12 @@
 #include "common/ltp.h"
 #include "common/net.h"
 
-#define REGISTRY_HASH_LEN  32 /* SHA-256 */
-#define REGISTRY_LABEL_MAX 24 /* a session's name on the wire */
-#define REGISTRY_NO_WORKER UINT32_MAX
-#define REGISTRY_SEATS_MAX 16 /* sessions behind a tunnel */
-#define REGISTRY_SHARE	   4  /* and on the average, for all tunnels */
+#define REGISTRY_HASH_LEN   32 /* SHA-256 */
+#define REGISTRY_LABEL_MAX  24 /* a session's name on the wire */
+#define REGISTRY_NO_WORKER  UINT32_MAX
+#define REGISTRY_DOMAIN_MAX 253 /* a host name */
+#define REGISTRY_SEATS_MAX  16	/* sessions behind a tunnel */
+#define REGISTRY_SHARE	    4	/* and on the average, for all tunnels */
 
 /* What a tunnel does to the bytes; 0 is none of them. */
 enum registry_kind {
@@ -73,7 +74,10 @@ struct registry_tunnel {
 	enum registry_kind kind;	  /* never changes */
 	bool has_group;			  /* other clients may share the name */
 	uint8_t group[REGISTRY_HASH_LEN]; /* as the hashes of a session */
-	uint32_t seats_n;		  /* 1 or more */
+	bool has_token;			  /* opened with one */
+	uint8_t token[REGISTRY_HASH_LEN]; /* likewise */
+	char domain[REGISTRY_DOMAIN_MAX + 1]; /* custom host name, or "" */
+	uint32_t seats_n;		      /* 1 or more */
 	struct registry_seat seats[REGISTRY_SEATS_MAX];
 };
 
@@ -136,6 +140,10 @@ bool registry_session(
 bool registry_find_session(
     const struct registry *, const char *label, struct registry_session *);
 
+/* The tunnel with that custom domain. */
+bool registry_find_domain(
+    const struct registry *, const char *domain, struct registry_tunnel *);
+
 /* True if some session of it has an owner. */
 bool registry_is_live(const struct registry_tunnel *);
 
@@ -146,10 +154,11 @@ bool registry_is_live(const struct registry_tunnel *);
 
 /* A new tunnel, with the kind of its first session, and that session, both
  * from `from` (worker, dialect, kind, secret, client, peer; the rest is filled
- * in and copied back); `group` is a hash or NULL. False if the table is full.
- * The name must be free and good. */
+ * in and copied back); group, token and domain are those of `like`, which may
+ * be NULL. False if the table is full. The name must be free and good, and so
+ * must the domain. */
 bool registry_add(struct registry *, const char *name,
-    struct registry_session *from, const uint8_t *group,
+    struct registry_session *from, const struct registry_tunnel *like,
     struct registry_tunnel *made);
 
 /* One more session for a tunnel, from `from` as above; its member is a new one

@@ -49,12 +49,17 @@ check_tunnel(const struct registry *r, const struct registry_tunnel *t)
 	if (!registry_find(r, t->name, &again) ||
 	    !registry_ref_same(again.ref, t->ref))
 		return "a tunnel that is not found by its name";
+	if (t->domain[0] != '\0' &&
+	    (!registry_find_domain(r, t->domain, &again) ||
+		!registry_ref_same(again.ref, t->ref)))
+		return "a tunnel that is not found by its domain";
 	return NULL;
 }
 
-/* The rows of tunnels one by one; counts those in use, and their seats. */
+/* The rows of tunnels one by one; counts those in use, those with a domain, and
+ * their seats. */
 static const char *
-check_tunnels(const struct registry *r, size_t *used, size_t *seats)
+check_tunnels(const struct registry *r, size_t used[TABLE_KEYS], size_t *seats)
 {
 	struct table_tunnel row;
 	const char *wrong;
@@ -64,7 +69,8 @@ check_tunnels(const struct registry *r, size_t *used, size_t *seats)
 			return "a row that is being written for ever";
 		if (row.tunnel.ref.generation == 0)
 			continue;
-		++*used;
+		used[TABLE_NAME]++;
+		used[TABLE_DOMAIN] += row.tunnel.domain[0] != '\0';
 		*seats += row.tunnel.seats_n;
 		if (row.tunnel.ref.slot != i)
 			return "a row that names another slot";
@@ -90,22 +96,24 @@ check_sessions(const struct registry *r, size_t seats)
 	return used == seats ? NULL : "a session without its tunnel";
 }
 
-/* All chains; a circle, or a row in two of them, has more links than rows. */
+/* The chains of one kind; a circle, or a row in two of them, has more links
+ * than rows. */
 static const char *
-check_chains(const struct registry *r, size_t used)
+check_chains(const struct registry *r, enum table_key key, size_t used)
 {
 	struct table_tunnel row;
 	size_t links = 0;
 
 	for (size_t i = 0; i < r->table.buckets_n; i++)
-		for (uint32_t at = r->table.buckets[i]; at != 0;
-		     at = row.next) {
+		for (uint32_t at = r->table.buckets[key][i]; at != 0;
+		     at = row.next[key]) {
 			if (++links > used)
 				return "a chain too long";
 			if (!table_read_tunnel(&r->table, at - 1, &row))
 				return "a chain that leads out of the table";
-			if (table_bucket(&r->table, row.tunnel.name) !=
-			    &r->table.buckets[i])
+			if (table_bucket(
+				&r->table, key, table_text(&row, key)) !=
+			    &r->table.buckets[key][i])
 				return "a tunnel in another name's chain";
 		}
 	return links == used ? NULL : "a tunnel in no chain";
@@ -157,18 +165,19 @@ const char *
 registry_check(const struct registry *r)
 {
 	const char *wrong;
-	size_t used = 0, seats = 0;
+	size_t used[TABLE_KEYS] = { 0 }, seats = 0;
 
 	if (!table_is_sound(&r->table))
 		return "not a registry";
-	if ((wrong = check_tunnels(r, &used, &seats)) != NULL ||
+	if ((wrong = check_tunnels(r, used, &seats)) != NULL ||
 	    (wrong = check_sessions(r, seats)) != NULL ||
-	    (wrong = check_chains(r, used)) != NULL)
+	    (wrong = check_chains(r, TABLE_NAME, used[TABLE_NAME])) != NULL ||
+	    (wrong = check_chains(r, TABLE_DOMAIN, used[TABLE_DOMAIN])) != NULL)
 		return wrong;
-	if (used != registry_count(r))
+	if (used[TABLE_NAME] != registry_count(r))
 		return "the count is wrong";
 	if (!registry_is_master(r))
 		return NULL;
-	wrong = check_free(r, used, seats);
+	wrong = check_free(r, used[TABLE_NAME], seats);
 	return wrong != NULL ? wrong : check_owners(r, seats);
 }

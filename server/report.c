@@ -137,14 +137,15 @@ tunnel_row(const struct report_source *s, size_t slot)
 		return NULL;
 	add_up(s, &tunnel, &t);
 	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, "
-			 "s:I, s:I, s:s}",
+			 "s:I, s:I, s:s, s:s, s:s}",
 	    "name", tunnel.name, "kind", kind_of(&tunnel), "state",
 	    t.sessions > 0 ? "up" : "held", "client",
 	    net_addr_text(&first.peer, client), "age_s",
 	    t.sessions > 0 ? seconds_since(t.started_ms) : 0, "sessions",
 	    t.sessions, "idle", t.idle, "busy", t.busy, "queued", t.queued,
 	    "visitors", t.visitors, "bytes_in", t.bytes_in, "bytes_out",
-	    t.bytes_out, "workers", t.workers);
+	    t.bytes_out, "workers", t.workers, "token",
+	    s->token(s->arg, &tunnel), "domain", tunnel.domain);
 }
 
 static json_t *

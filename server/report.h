@@ -24,6 +24,7 @@ struct config;
 struct counters;
 struct places_worker;
 struct registry;
+struct registry_tunnel;
 
 /* What answers are made from; lives as long as its owner. */
 struct report_source {
@@ -34,6 +35,8 @@ struct report_source {
 	/* About a slot; false if there is no such slot. */
 	bool (*worker)(void *arg, size_t slot, struct places_worker *);
 	bool (*is_draining)(void *arg);
+	/* The name of a tunnel's token; "" if it has none. */
+	const char *(*token)(void *arg, const struct registry_tunnel *);
 	void *arg;
 };
 

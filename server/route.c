@@ -44,6 +44,20 @@ route_host(const char *host, const char *domain, char name[LTP_NAME_MAX + 1])
 	return ltp_name(label, name) ? ROUTE_HOST_TUNNEL : ROUTE_HOST_OTHER;
 }
 
+enum route_host
+route_name(const struct registry *registry, const char *host,
+    const char *domain, char name[LTP_NAME_MAX + 1])
+{
+	enum route_host where = route_host(host, domain, name);
+	struct registry_tunnel tunnel;
+
+	if (where != ROUTE_HOST_OTHER ||
+	    !registry_find_domain(registry, host, &tunnel))
+		return where;
+	memcpy(name, tunnel.name, sizeof(tunnel.name));
+	return ROUTE_HOST_TUNNEL;
+}
+
 /* To the owner of a session, if it has one. */
 static struct route
 to_session(const struct registry_session *s)

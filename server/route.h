@@ -27,6 +27,11 @@ enum route_host {
 enum route_host route_host(
     const char *host, const char *domain, char name[LTP_NAME_MAX + 1]);
 
+/* The same, and a host that is the custom domain of a tunnel leads there too:
+ * one look-up more, for hosts that are not below the base domain. */
+enum route_host route_name(const struct registry *, const char *host,
+    const char *domain, char name[LTP_NAME_MAX + 1]);
+
 enum route_where {
 	ROUTE_WORKER, /* to that worker, which may be this one */
 	ROUTE_AWAY,   /* the tunnel is there, its client is not: wait */

@@ -374,8 +374,8 @@ is_same_place(const struct worker *w, const struct conn *conn,
 		return true;
 	raw = tls_server_name(conn->stream.tls);
 	if (hello_name(raw, strlen(raw), sni))
-		(void)route_host(sni, w->config->domain, by_sni);
-	(void)route_host(head->name, w->config->domain, by_host);
+		(void)route_name(w->registry, sni, w->config->domain, by_sni);
+	(void)route_name(w->registry, head->name, w->config->domain, by_host);
 	return strcmp(by_sni, by_host) == 0;
 }
 
@@ -415,7 +415,8 @@ void
 serve_visitor(struct worker *w, struct conn *conn, const struct http_head *head)
 {
 	char name[LTP_NAME_MAX + 1];
-	enum route_host where = route_host(head->name, w->config->domain, name);
+	enum route_host where =
+	    route_name(w->registry, head->name, w->config->domain, name);
 	bool meta = is_meta(where, head->path);
 
 	if (!is_welcome(w, conn, meta))
@@ -467,7 +468,8 @@ void
 serve_tls(struct worker *w, struct conn *conn, const struct hello *hello)
 {
 	char name[LTP_NAME_MAX + 1];
-	enum route_host host = route_host(hello->sni, w->config->domain, name);
+	enum route_host host =
+	    route_name(w->registry, hello->sni, w->config->domain, name);
 
 	if (conn->stream.tls != NULL)
 		serve_unknown(w, conn, "TLS inside TLS");

@@ -8,6 +8,7 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
+#include "common/brake.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/control.h"
@@ -71,6 +72,14 @@ session_new(struct worker *w, const struct channel_claimed *c)
 	s->ref = c->session;
 	memcpy(s->name, c->name, sizeof(s->name));
 	memcpy(s->label, c->label, sizeof(s->label));
+	memcpy(s->domain, c->domain, sizeof(s->domain));
+	s->connections = c->connections;
+	s->bandwidth = c->bandwidth;
+	if (s->bandwidth != 0 &&
+	    (s->brake = brake_new(w->base, s->bandwidth)) == NULL) {
+		free(s);
+		return NULL;
+	}
 	s->started_ms = clock_ms();
 	queue_init(&s->queue);
 	LIST_INIT(&s->joins);
@@ -144,6 +153,7 @@ session_end(struct session *s, enum session_end end, const char *why)
 	while (queue_take(s, &conn))
 		serve_tunnel(w, &conn, name);
 	gate_free(s->gate);
+	brake_free(s->brake);
 	OPENSSL_cleanse(s->secret, sizeof(s->secret));
 	free(s);
 }
@@ -190,11 +200,19 @@ set_target(struct session *s, unsigned n)
 	control_concurrency(s->control, n);
 }
 
+unsigned
+session_siblings(const struct session *s)
+{
+	return s->connections != 0 || s->bandwidth != 0
+		   ? 1
+		   : s->worker->config->sessions;
+}
+
 /* This session's share of a number that is meant for its client, 1 or more. */
 static unsigned
 share(const struct session *s, unsigned n)
 {
-	unsigned sessions = s->worker->config->sessions;
+	unsigned sessions = session_siblings(s);
 
 	return session_has_ext(s) ? (n + sessions - 1) / sessions : n;
 }
@@ -230,6 +248,11 @@ session_visitor(struct session *s, struct conn *conn)
 		log_debug("handed over kind=visitor from=%s tunnel=%s hops=%u",
 		    net_addr_text(&conn->peer, peer), s->name,
 		    (unsigned)conn->hops);
+	if (s->connections != 0 && s->joined + s->queue.n >= s->connections) {
+		serve_refused(s->worker, conn, s->name, 503,
+		    "this tunnel has as many visitors as it may have");
+		return;
+	}
 	if (TAILQ_EMPTY(&s->queue.waiting) && join_idle(s, conn))
 		return;
 	queue_put(s, conn);

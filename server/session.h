@@ -26,6 +26,7 @@
 
 #define SESSION_SECRET_LEN 32 /* hexadecimal digits: 128 random bits */
 
+struct brake;
 struct control;
 struct door;
 struct counters_session;
@@ -49,11 +50,15 @@ struct session {
 				 registered */
 	enum registry_dialect dialect;
 	enum registry_kind kind;
-	struct gate *gate;	 /* owned; NULL: open to all */
-	struct control *control; /* owned; NULL: node */
-	struct node *node;	 /* owned; NULL: not node */
-	struct door *door;	 /* owned; NULL: not of kind tcp */
-	uint16_t port;		 /* of kind tcp, else 0 */
+	struct gate *gate;		      /* owned; NULL: open to all */
+	struct control *control;	      /* owned; NULL: node */
+	struct node *node;		      /* owned; NULL: not node */
+	struct door *door;		      /* owned; NULL: not of kind tcp */
+	uint16_t port;			      /* of kind tcp, else 0 */
+	char domain[REGISTRY_DOMAIN_MAX + 1]; /* custom host name, or "" */
+	uint32_t connections;		      /* visitors at once; 0: any */
+	uint64_t bandwidth;		      /* bytes/s; 0: no limit */
+	struct brake *brake;		      /* for that; owned, or NULL */
 	struct pool pool;
 	struct queue queue;
 	uint64_t started_ms;
@@ -68,6 +73,10 @@ session_has_ext(const struct session *s)
 {
 	return s->dialect == REGISTRY_EXT;
 }
+
+/* What the client hears when its token is good no more; it has a meaning in
+ * ltp(7). */
+#define SESSION_NO_TOKEN "the token is not good any more"
 
 /* Why a session ends. */
 enum session_end {
@@ -102,6 +111,10 @@ void session_proxy(struct session *, struct conn *, const struct ltp_message *);
 /* Takes a proxy connection of which it is known whose it is: joins it, or puts
  * it into the pool. False, and it is still the caller's, if that is full. */
 bool session_take(struct session *, struct conn *);
+
+/* How many sessions its client may have for the tunnel: one where its token
+ * limits what it carries, so that the limit is exact. */
+unsigned session_siblings(const struct session *);
 
 /* How many idle proxy connections it has when it is quiet: its share of what
  * is meant for the tunnel. */

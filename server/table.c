@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define MAGIC  0x4c547265 /* "LTre" */
-#define LAYOUT 2	  /* changes with anything that is in the memfd */
+#define LAYOUT 3	  /* changes with anything that is in the memfd */
 
 /* A reader that meets a write looks again: at once, then after naps, for the
  * writer may have lost its processor. A quarter of a second in all, for it may
@@ -29,19 +29,25 @@
 #define READ_TRIES  (READ_SPINS + 250)
 #define READ_NAP_NS 1000000
 
-#define LARGER(a, b) ((a) > (b) ? (a) : (b))
-#define CELL_SIZE                                                              \
-	LARGER(sizeof(struct registry_session), sizeof(struct table_tunnel))
-#define CELL_WORDS ((CELL_SIZE + 7) / 8)
+#define WORDS_OF(type) ((sizeof(type) + 7) / 8)
+#define WORDS_MAX      WORDS_OF(struct table_tunnel)
+
+_Static_assert(sizeof(struct registry_session) <= sizeof(struct table_tunnel),
+    "what WORDS_MAX is enough for");
 
 /*
  * A row under a sequence lock. It is copied by words with relaxed atomics: a
  * plain memcpy beside a concurrent writer would be undefined, even if the copy
  * is thrown away afterwards.
  */
-struct table_cell {
+struct table_tunnel_cell {
 	_Atomic uint32_t version; /* odd while it is written */
-	_Atomic uint64_t words[CELL_WORDS];
+	_Atomic uint64_t words[WORDS_OF(struct table_tunnel)];
+};
+
+struct table_session_cell {
+	_Atomic uint32_t version; /* likewise */
+	_Atomic uint64_t words[WORDS_OF(struct registry_session)];
 };
 
 struct table_header {
@@ -97,31 +103,34 @@ look_again(unsigned *tries)
 	return true;
 }
 
+/* What is in a cell: its words, and the version above them. */
 static void
-cell_write(struct table_cell *c, const void *row, size_t len)
+cell_write(_Atomic uint32_t *version, _Atomic uint64_t *to, const void *row,
+    size_t len)
 {
-	uint64_t words[CELL_WORDS] = { 0 };
+	uint64_t words[WORDS_MAX];
 
+	words[(len + 7) / 8 - 1] = 0; /* the last one may be half a word */
 	memcpy(words, row, len);
-	write_begin(&c->version);
-	for (size_t i = 0; i < CELL_WORDS; i++)
-		atomic_store_explicit(
-		    &c->words[i], words[i], memory_order_relaxed);
-	write_end(&c->version);
+	write_begin(version);
+	for (size_t i = 0; i < (len + 7) / 8; i++)
+		atomic_store_explicit(&to[i], words[i], memory_order_relaxed);
+	write_end(version);
 }
 
 static bool
-cell_read(const struct table_cell *c, void *row, size_t len, unsigned *tries)
+cell_read(const _Atomic uint32_t *version, const _Atomic uint64_t *from,
+    void *row, size_t len, unsigned *tries)
 {
-	uint64_t words[CELL_WORDS];
+	uint64_t words[WORDS_MAX];
 	uint32_t begun;
 
 	do {
-		begun = read_begin(&c->version);
-		for (size_t i = 0; i < CELL_WORDS; i++)
+		begun = read_begin(version);
+		for (size_t i = 0; i < (len + 7) / 8; i++)
 			words[i] = atomic_load_explicit(
-			    &c->words[i], memory_order_relaxed);
-		if (read_end(&c->version, begun)) {
+			    &from[i], memory_order_relaxed);
+		if (read_end(version, begun)) {
 			memcpy(row, words, len);
 			return true;
 		}
@@ -135,9 +144,11 @@ read_tunnel(const struct table *t, uint32_t slot, struct table_tunnel *row,
     unsigned *tries)
 {
 	if (slot >= t->size ||
-	    !cell_read(&t->tunnels[slot], row, sizeof(*row), tries))
+	    !cell_read(&t->tunnels[slot].version, t->tunnels[slot].words, row,
+		sizeof(*row), tries))
 		return false;
 	row->tunnel.name[LTP_NAME_MAX] = '\0';
+	row->tunnel.domain[REGISTRY_DOMAIN_MAX] = '\0';
 	if (row->tunnel.seats_n > REGISTRY_SEATS_MAX)
 		row->tunnel.seats_n = 0;
 	return true;
@@ -159,7 +170,8 @@ table_read_session(
 	unsigned tries = 0;
 
 	if (slot >= t->sessions_n ||
-	    !cell_read(&t->sessions[slot], session, sizeof(*session), &tries))
+	    !cell_read(&t->sessions[slot].version, t->sessions[slot].words,
+		session, sizeof(*session), &tries))
 		return false;
 	session->label[REGISTRY_LABEL_MAX] = '\0';
 	return true;
@@ -169,14 +181,16 @@ void
 table_write_tunnel(
     struct table *t, uint32_t slot, const struct table_tunnel *row)
 {
-	cell_write(&t->tunnels[slot], row, sizeof(*row));
+	cell_write(&t->tunnels[slot].version, t->tunnels[slot].words, row,
+	    sizeof(*row));
 }
 
 void
 table_write_session(
     struct table *t, uint32_t slot, const struct registry_session *session)
 {
-	cell_write(&t->sessions[slot], session, sizeof(*session));
+	cell_write(&t->sessions[slot].version, t->sessions[slot].words, session,
+	    sizeof(*session));
 }
 
 void
@@ -221,57 +235,61 @@ sip_rounds(uint64_t v[4], int n)
 	}
 }
 
-/* SipHash-2-4 over a name filled up with zeros, always of one length. With a
- * hash that has no key a stranger could choose names that share one chain. */
+/* SipHash-2-4 over a text filled up with zeros, of one length for all names and
+ * one for all domains. With a hash that has no key a stranger could choose
+ * names that share one chain. */
 _Atomic uint32_t *
-table_bucket(const struct table *t, const char *name)
+table_bucket(const struct table *t, enum table_key kind, const char *text)
 {
 	const uint64_t *key = t->header->key;
 	uint64_t v[4] = { key[0] ^ 0x736f6d6570736575,
 		key[1] ^ 0x646f72616e646f6d, key[0] ^ 0x6c7967656e657261,
 		key[1] ^ 0x7465646279746573 };
-	uint64_t words[(LTP_NAME_MAX + 1) / 8] = { 0 };
+	uint64_t words[(REGISTRY_DOMAIN_MAX + 8) / 8] = { 0 };
+	size_t max = kind == TABLE_NAME ? LTP_NAME_MAX : REGISTRY_DOMAIN_MAX;
 
-	memcpy(words, name, strnlen(name, LTP_NAME_MAX));
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+	memcpy(words, text, strnlen(text, max));
+	for (size_t i = 0; i < (max + 1) / 8; i++) {
 		v[3] ^= words[i];
 		sip_rounds(v, 2);
 		v[0] ^= words[i];
 	}
 	v[2] ^= 0xff;
 	sip_rounds(v, 4);
-	return &t->buckets[(v[0] ^ v[1] ^ v[2] ^ v[3]) & (t->buckets_n - 1)];
+	return &t->buckets[kind]
+			  [(v[0] ^ v[1] ^ v[2] ^ v[3]) & (t->buckets_n - 1)];
 }
 
-/* One walk along the chain of a name. A row that moved to another chain
+/* One walk along a chain. A row that moved to another chain
  * meanwhile may lead us astray, never in a circle. */
 static bool
-walk(const struct table *t, const char *name, struct table_tunnel *row,
-    unsigned *tries)
+walk(const struct table *t, enum table_key key, const char *text,
+    struct table_tunnel *row, unsigned *tries)
 {
-	uint32_t at =
-	    atomic_load_explicit(table_bucket(t, name), memory_order_acquire);
+	uint32_t at = atomic_load_explicit(
+	    table_bucket(t, key, text), memory_order_acquire);
 
 	for (size_t steps = 0; at != 0 && steps < t->size; steps++) {
 		if (!read_tunnel(t, at - 1, row, tries))
 			return false;
 		if (row->tunnel.ref.generation != 0 &&
-		    strcmp(row->tunnel.name, name) == 0)
+		    strcmp(table_text(row, key), text) == 0)
 			return true;
-		at = row->next;
+		at = row->next[key];
 	}
 	return false;
 }
 
 bool
-table_find(const struct table *t, const char *name, struct table_tunnel *row)
+table_find(const struct table *t, enum table_key key, const char *text,
+    struct table_tunnel *row)
 {
 	unsigned tries = 0;
 	uint32_t begun;
 
 	do {
 		begun = read_begin(&t->header->changes);
-		if (walk(t, name, row, &tries))
+		if (walk(t, key, text, row, &tries))
 			return true;
 		if (read_end(&t->header->changes, begun))
 			return false;
@@ -293,8 +311,10 @@ place(struct table *t, void *map)
 
 	t->header = map;
 	at += round_up(sizeof(*t->header));
-	t->buckets = (void *)at;
-	at += round_up(t->buckets_n * sizeof(*t->buckets));
+	for (int key = 0; key < TABLE_KEYS; key++) {
+		t->buckets[key] = (void *)at;
+		at += round_up(t->buckets_n * sizeof(*t->buckets[key]));
+	}
 	t->tunnels = (void *)at;
 	at += round_up(t->size * sizeof(*t->tunnels));
 	t->sessions = (void *)at;
@@ -309,7 +329,7 @@ measure(struct table *t, size_t tunnels, size_t sessions)
 	while (t->buckets_n < tunnels)
 		t->buckets_n *= 2;
 	t->len = round_up(sizeof(*t->header)) +
-		 round_up(t->buckets_n * sizeof(*t->buckets)) +
+		 TABLE_KEYS * round_up(t->buckets_n * sizeof(*t->buckets[0])) +
 		 round_up(t->size * sizeof(*t->tunnels)) +
 		 t->sessions_n * sizeof(*t->sessions);
 }
@@ -384,7 +404,8 @@ table_adopt(struct table *t, int fd, size_t tunnels, size_t sessions)
 int
 table_layout(void)
 {
-	return LAYOUT * 65536 + (int)sizeof(struct table_cell);
+	return LAYOUT * 65536 + (int)sizeof(struct table_tunnel_cell) +
+	       (int)sizeof(struct table_session_cell);
 }
 
 int

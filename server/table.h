@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * The shared memory of the registry, and nothing else knows how it is laid
- * out: a header, the buckets that names hash to, a cell for each tunnel and
- * one for each session. Only registry.c uses it.
+ * out: a header, the buckets that names and custom domains hash to, a cell for
+ * each tunnel and one for each session. Only registry.c uses it.
  *
  *   memfd:   header | buckets | cells of tunnels | cells of sessions
  *
@@ -21,8 +21,12 @@
 
 #include "server/registry.h"
 
-struct table_cell;
+struct table_session_cell;
+struct table_tunnel_cell;
 struct table_header;
+
+/* By what a tunnel is found; each has chains of its own. */
+enum table_key { TABLE_NAME, TABLE_DOMAIN, TABLE_KEYS };
 
 struct table {
 	int fd;		   /* of the memfd; -1 in a worker that has mapped it */
@@ -32,16 +36,23 @@ struct table {
 	size_t buckets_n;  /* a power of two */
 	size_t len;	   /* of the mapping */
 	struct table_header *header;
-	_Atomic uint32_t *buckets;
-	struct table_cell *tunnels;
-	struct table_cell *sessions;
+	_Atomic uint32_t *buckets[TABLE_KEYS];
+	struct table_tunnel_cell *tunnels;
+	struct table_session_cell *sessions;
 };
 
 /* What is in the cell of a tunnel; generation 0 if it is free. */
 struct table_tunnel {
 	struct registry_tunnel tunnel;
-	uint32_t next; /* link */
+	uint32_t next[TABLE_KEYS]; /* links */
 };
+
+/* The name or the domain of a tunnel. */
+static inline const char *
+table_text(const struct table_tunnel *row, enum table_key key)
+{
+	return key == TABLE_NAME ? row->tunnel.name : row->tunnel.domain;
+}
 
 /* Makes an empty table, or the mapping of one read-only; -1 with errno.
  * table_fini() takes one that is all zero but for both fds -1 too. */
@@ -59,8 +70,9 @@ int table_layout(void);
 /* True if the header is that of such a table. */
 bool table_is_sound(const struct table *);
 
-/* Where the chain of a name begins. */
-_Atomic uint32_t *table_bucket(const struct table *, const char *name);
+/* Where the chain of a name or a domain begins. */
+_Atomic uint32_t *table_bucket(
+    const struct table *, enum table_key, const char *text);
 
 /* A consistent copy; false if the slot is out of range or its cell is being
  * written for too long. */
@@ -69,8 +81,9 @@ bool table_read_tunnel(
 bool table_read_session(
     const struct table *, uint32_t slot, struct registry_session *);
 
-/* Looks a name up. */
-bool table_find(const struct table *, const char *name, struct table_tunnel *);
+/* Looks a name or a domain up. */
+bool table_find(const struct table *, enum table_key, const char *text,
+    struct table_tunnel *);
 
 /* How many tunnels there are, as the writer said last. */
 size_t table_count(const struct table *);

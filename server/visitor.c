@@ -75,7 +75,8 @@ is_for_us(const struct visitor *v, const struct http_head *head)
 {
 	char name[LTP_NAME_MAX + 1];
 
-	return route_host(head->name, v->domain, name) == ROUTE_HOST_TUNNEL &&
+	return route_name(v->registry, head->name, v->domain, name) ==
+		   ROUTE_HOST_TUNNEL &&
 	       strcmp(name, v->name) == 0;
 }
 

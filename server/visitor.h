@@ -34,6 +34,7 @@
 
 struct cidr_list;
 struct gate;
+struct registry;
 
 enum visitor_state {
 	VISITOR_CHECKING, /* heads are checked as they come */
@@ -56,10 +57,11 @@ struct visitor {
 	unsigned requests; /* heads that went on */
 	uint64_t answered; /* answer bytes delivered when the last one did */
 	struct relay *relay;
-	const char *name;   /* the tunnel's; borrowed */
-	const char *domain; /* the base domain; borrowed */
-	const char *scheme; /* "http", "https"; static */
-	uint16_t port;	    /* under which the public reaches us */
+	const char *name;		 /* the tunnel's; borrowed */
+	const char *domain;		 /* the base domain; borrowed */
+	const struct registry *registry; /* has custom ones; borrowed */
+	const char *scheme;		 /* "http", "https"; static */
+	uint16_t port;			 /* under which the public reaches us */
 	bool forwarded;
 	bool is_once; /* the local service is asked to close the connection
 			 after its answer */
@@ -70,9 +72,9 @@ struct visitor {
 	struct answer *answer; /* made for the first upgrade; few ask */
 };
 
-/* The caller has filled in name, domain, scheme, port, forwarded, is_once,
- * peer, gate and trusted; the rest is set, and the relay's request direction (A
- * to B) comes under inspection. Before relay_start(). */
+/* The caller has filled in name, domain, registry, scheme, port, forwarded,
+ * is_once, peer, gate and trusted; the rest is set, and the relay's request
+ * direction (A to B) comes under inspection. Before relay_start(). */
 void visitor_init(struct visitor *, struct relay *);
 
 /* Frees what it holds; all zero is fine. */

@@ -35,6 +35,7 @@
 #include "server/park.h"
 #include "server/pulse.h"
 #include "server/queue.h"
+#include "server/rate.h"
 #include "server/recent.h"
 #include "server/room.h"
 #include "server/sandbox.h"
@@ -176,6 +177,8 @@ take_config(struct worker *w, int fd)
 	strcpy(w->domain, fresh->domain);
 	pages_use(w->pages, fresh);
 	set_pipes(w);
+	rate_set(w->openings, fresh->tunnels_per_minute, fresh->workers);
+	rate_set(w->failures, fresh->failures_per_minute, fresh->workers);
 	log_set_level(fresh->log_level);
 	if (fresh->certificates.n == 0) {
 		tls_context_free(w->tls);
@@ -315,7 +318,10 @@ message(void *arg, const struct channel_msg *msg, int fd)
 	case CHANNEL_CLOSE:
 		s = session_find(w->sessions, msg->session);
 		if (s != NULL)
-			session_end(s, SESSION_CUT, "closed by the operator");
+			session_end(s, SESSION_CUT,
+			    msg->id == CHANNEL_BY_TOKEN
+				? SESSION_NO_TOKEN
+				: "closed by the operator");
 		break;
 	case CHANNEL_UP:
 	case CHANNEL_GONE:
@@ -383,6 +389,10 @@ start_up(struct worker *w, const struct worker_start *start)
 		fatal("out of memory");
 	w->bridges = bridge_set_new();
 	w->sessions = session_table_new(w->registry);
+	w->openings =
+	    rate_new(w->config->tunnels_per_minute, w->config->workers);
+	w->failures =
+	    rate_new(w->config->failures_per_minute, w->config->workers);
 	w->claims = control_claims_new();
 	w->api = api_new();
 	w->nodes = node_set_new(w);
@@ -436,6 +446,8 @@ tear_down(struct worker *w)
 	control_claims_free(w->claims);
 	session_table_free(w->sessions);
 	bridge_set_free(w->bridges);
+	rate_free(w->failures);
+	rate_free(w->openings);
 	pages_free(w->pages);
 	drain_set_free(w->drains);
 	relay_env_free(w->relays);

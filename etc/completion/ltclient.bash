@@ -20,10 +20,12 @@ _ltclient() {
 	    --ca
 	    --insecure
 	    --proxy
+	    -t --token
 	    -s --subdomain
 	    -n --name
 	    --fallback
 	    --group
+	    --domain
 	    -r --remote-port
 	    -p --port
 	    -l --local-host
@@ -63,8 +65,8 @@ _ltclient() {
 	--host-header)
 		words='rewrite' options=''
 		;;
-	-[Ssnrp] | --server | --host | --to | --proxy | --subdomain | \
-	    --name | --group | --remote-port | --port | --auth | --allow | \
+	-[Stsnrp] | --server | --host | --to | --proxy | --token | --subdomain | \
+	    --name | --group | --domain | --remote-port | --port | --auth | --allow | \
 	    --deny)
 		COMPREPLY=()
 		return

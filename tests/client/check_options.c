@@ -57,6 +57,7 @@ setup(void)
 {
 	unsetenv("LT_SERVER");
 	unsetenv("LT_AUTH");
+	unsetenv("LT_TOKEN");
 	setenv("XDG_CONFIG_HOME", "/nowhere", 1);
 }
 
@@ -298,7 +299,7 @@ START_TEST(empty_group)
 END_TEST
 
 static const char file[] =
-    "server = http://x\n"
+    "server = https://x\n"
     "token = secret\n"
     "tunnel \"web\" {\n"
     "	target = 5000\n"
@@ -386,6 +387,83 @@ START_TEST(start_bad)
 }
 END_TEST
 
+static const char token_file[] = "server = https://x\ntoken = filed\n";
+
+/* The command line, the URL, LT_TOKEN, the file, in this order. */
+START_TEST(tokens)
+{
+	ck_assert_int_eq(read_line("-S https://x 5000"), OPTIONS_RUN);
+	ck_assert_ptr_null(options_token(&options));
+	ck_assert_str_eq(options.login, "");
+	ck_assert_int_eq(read_file(token_file, "5000"), OPTIONS_RUN);
+	ck_assert_str_eq(options.token, "filed");
+	ck_assert_str_eq(options.login, "lt:filed");
+	setenv("LT_TOKEN", "env", 1);
+	ck_assert_int_eq(read_file(token_file, "5000"), OPTIONS_RUN);
+	ck_assert_str_eq(options_token(&options), "env");
+	ck_assert_int_eq(
+	    read_file(token_file, "-S https://ann:u%25rl@x 5000"), OPTIONS_RUN);
+	ck_assert_str_eq(options.token, "u%rl");
+	ck_assert_str_eq(options.login, "ann:u%rl");
+	ck_assert_str_eq(options.server.authority, "x");
+	ck_assert_int_eq(
+	    read_file(token_file, "-t said -S https://ann:url@x 5000"),
+	    OPTIONS_RUN);
+	ck_assert_str_eq(options.token, "said");
+	ck_assert_int_eq(read_line("--token=a -S https://x 5000"), OPTIONS_RUN);
+	ck_assert_str_eq(options.token, "a");
+	ck_assert_int_eq(read_line("-S https://ann@x 5000"), OPTIONS_BAD);
+	ck_assert_ptr_nonnull(strstr(error, "USER:TOKEN"));
+	ck_assert_int_eq(read_line("-S https://a:%zz@x 5000"), OPTIONS_BAD);
+	ck_assert_ptr_null(strstr(error, "zz"));
+}
+END_TEST
+
+/* Not in clear, not to another server, not on the command line. */
+START_TEST(tokens_stay_private)
+{
+	char *argv[] = { (char[]){ "ltclient" }, (char[]){ "-t" },
+		(char[]){ "secret" }, (char[]){ "-S" },
+		(char[]){ "https://u:p@x" }, (char[]){ "1" }, NULL };
+
+	ck_assert_int_eq(read_line("-t a -S http://x 5000"), OPTIONS_BAD);
+	ck_assert_ptr_nonnull(strstr(error, "https://x"));
+	ck_assert_int_eq(read_line("-S http://u:p@10.0.0.1 5000"), OPTIONS_BAD);
+	ck_assert_int_eq(read_line("-t a -S localhost.x 5000"), OPTIONS_BAD);
+	ck_assert_int_eq(read_line("-t a -S localhost:1 5000"), OPTIONS_RUN);
+	ck_assert_int_eq(
+	    read_line("-t a -S http://a.localhost 5"), OPTIONS_RUN);
+	ck_assert_int_eq(read_line("-t a -S 127.0.0.9:1 5000"), OPTIONS_RUN);
+	ck_assert_int_eq(read_line("-t a -S http://[::1]:1 5000"), OPTIONS_RUN);
+	ck_assert_int_eq(
+	    read_file(token_file, "-S https://y 5000"), OPTIONS_RUN);
+	ck_assert_str_eq(options.token, "");
+	ck_assert_int_eq(
+	    read_file(token_file, "-S https://X:443/ 5000"), OPTIONS_RUN);
+	ck_assert_str_eq(options.token, "filed");
+	options_fini(&options);
+	ck_assert_int_eq(options_read(&options, 6, argv, error), OPTIONS_RUN);
+	ck_assert_str_eq(argv[2], "******");
+	ck_assert_str_eq(argv[4], "https://***@x");
+	ck_assert_str_eq(options.token, "secret");
+}
+END_TEST
+
+START_TEST(domains)
+{
+	ck_assert_int_eq(
+	    read_line("-S x --domain App.Example.ORG. 5000"), OPTIONS_RUN);
+	ck_assert_str_eq(tunnel->domain, "app.example.org");
+	ck_assert_int_eq(read_line("-S x --domain a.b tls 5000"), OPTIONS_RUN);
+	ck_assert_int_eq(read_line("-S x --domain a.b tcp 5000"), OPTIONS_BAD);
+	ck_assert_ptr_nonnull(strstr(error, "port"));
+	ck_assert_int_eq(read_line("-S x --domain app 5000"), OPTIONS_BAD);
+	ck_assert_int_eq(read_line("-S x --domain a..b 5000"), OPTIONS_BAD);
+	ck_assert_int_eq(read_line("-S x --domain a_/.b 5000"), OPTIONS_BAD);
+	ck_assert_ptr_nonnull(strstr(error, "--domain"));
+}
+END_TEST
+
 START_TEST(help_and_version)
 {
 	static const char *const words[] = { "--server", "--host", "--to",
@@ -434,6 +512,9 @@ main(void)
 	tcase_add_loop_test(
 	    tcase, start_bad, 0, sizeof(bad_files) / sizeof(bad_files[0]));
 	tcase_add_test(tcase, help_and_version);
+	tcase_add_test(tcase, tokens);
+	tcase_add_test(tcase, tokens_stay_private);
+	tcase_add_test(tcase, domains);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -46,9 +46,9 @@ operate(struct registry *r, uint8_t what, unsigned who,
 {
 	struct registry_session fresh = { .worker = what % 7,
 		.dialect = REGISTRY_EXT };
-	struct registry_tunnel found;
+	struct registry_tunnel found, like = { 0 };
 	struct net_addr peer = { 0 };
-	bool is_there, should;
+	bool is_there, should, has_domain;
 	char name[8];
 
 	snprintf(name, sizeof(name), "n%u", who);
@@ -60,8 +60,17 @@ operate(struct registry *r, uint8_t what, unsigned who,
 	}
 	switch (what % 5) {
 	case 0:
-		should = !is_there && registry_count(r) < SIZE;
-		assert(registry_add(r, name, &fresh, NULL, &found) == should);
+		/* Every other one has a custom domain, which may be taken. */
+		snprintf(
+		    like.domain, sizeof(like.domain), "d%u.example", what % 3);
+		has_domain = what & 1;
+		should = !is_there && registry_count(r) < SIZE &&
+			 !(has_domain &&
+			     registry_find_domain(r, like.domain, &found));
+		assert(registry_add(r, name, &fresh, has_domain ? &like : NULL,
+			   &found) == should);
+		assert(!should || !has_domain ||
+		       registry_find_domain(r, like.domain, &found));
 		if (should) {
 			*t = found;
 			*s = fresh;

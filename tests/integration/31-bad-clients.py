@@ -226,7 +226,7 @@ assert re.fullmatch("[a-z0-9]([a-z0-9-]*[a-z0-9])?", chosen), chosen
 
 # What a client insists on and this server does not know is refused by name.
 for request in control(), {"proxy": {"name": "old", "client": "c"}}:
-    for member in "domain", "no-such-thing":
+    for member in "colour", "no-such-thing":
         for must in [member], ["strict", member]:
             text = refuse(hello(request | {"ext": {
                 member: "x", "must": must}}), {"badrequest"})

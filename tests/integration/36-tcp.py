@@ -79,7 +79,7 @@ assert other.wait() == 2 and "only a tcp tunnel" in other.log(), other.log()
 more = [lt.Client(server, echo.port, kind="tcp") for _ in range(3)]
 assert {port_of(c) for c in [client, *more]} == set(range(first, first + 4))
 full = lt.Client(server, echo.port, kind="tcp", wait=False)
-assert full.wait() == 1 and "no port left" in full.log(), full.log()
+assert full.wait() == 1 and "no free port" in full.log(), full.log()
 for c in more:
     c.stop()
 

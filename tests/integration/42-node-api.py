@@ -171,7 +171,8 @@ lt.wait_until(lambda: node.ask(wide, "/api/tunnels/status-of/status").json()
 for listen, option, is_on in (
         ("127.0.0.1:0", "no", False), ("127.0.0.1:0", "auto", True),
         ("0.0.0.0:0", "auto", False), ("0.0.0.0:0", "yes", True)):
-    other = lt.Server(listen=(listen,), options={"node-api": option})
+    other = lt.Server(listen=(listen,), options={"node-api": option,
+                                                 "open": "yes"})
     page = node.ask(other)
     assert (b"max_conn_count" in page.body) == is_on, page.body
     assert node.ask(other, "/api/status").status == (200 if is_on else 404)

@@ -61,6 +61,9 @@ if shutil.which("logrotate") and os.getuid() == 0:
     run("logrotate", "-d", os.path.join(lt.ROOT, "etc", "ltserver.logrotate"))
 
 # The configurations that the examples and manuals show are good ones.
+tokens = os.path.join(lt.tmp, "tokens")
+with open(tokens, "w", encoding="ascii"):
+    pass
 certificate = os.path.join(lt.tmp, "cert.pem")
 if shutil.which("openssl"):
     run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
@@ -80,6 +83,7 @@ for conf in shown:
     conf = re.sub(r'(tls-key =\s*)"[^"]*"', rf'\1"{certificate}.key"', conf)
     conf = re.sub(r'(tls-certificate =\s*)"[^"]*"', rf'\1"{certificate}"',
                   conf)
+    conf = re.sub(r'(tokens = )"[^"]*"', rf'\1"{tokens}"', conf)
     path = os.path.join(lt.tmp, "shown.conf")
     with open(path, "w", encoding="utf-8") as f:
         f.write(conf)

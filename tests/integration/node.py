@@ -273,7 +273,8 @@ class NodeServer:
     """max_conns is what clients are told, accepts how many connections of a
     tunnel there may be. answers has bytes to send in place of the usual
     answer, by path, "*" for all; extra is put into each usual one. asked has
-    the paths of all requests to the base domain; names the random ones to
+    the paths of all requests to the base domain, logins what each had in
+    Authorization; names the random ones to
     come. With a context it speaks TLS."""
 
     def __init__(self, max_conns=10, accepts=None, port=0, grace=1.0,
@@ -283,6 +284,7 @@ class NodeServer:
         self.grace, self.extra, self.context = grace, extra or {}, context
         self.answers = {}
         self.asked, self.tunnels, self.all = [], {}, []
+        self.logins = []
         self.names = (f"tiny-mule-{i}" for i in range(10, 10000))
         self.lock = threading.RLock()
         self.conns = set()
@@ -342,6 +344,7 @@ class NodeServer:
             fields = _fields(head[1:])
             host = dict(fields)["host"].rpartition(":")[0]
             if host == self.domain:
+                self.logins.append(dict(fields).get("authorization"))
                 conn.sendall(self._answer(head[0].split()[1]))
                 return
             tunnel = self.tunnels.get(host.rpartition(".")[0])

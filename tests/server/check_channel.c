@@ -352,8 +352,16 @@ START_TEST(wrong_content_ends_it)
 	msg.claim.dialect = REGISTRY_OLD;
 	memset(msg.claim.session, 'x', sizeof(msg.claim.session));
 	is_nonsense(&msg, sizeof(msg));
+	memset(&msg.claim, 0, sizeof(msg.claim));
+	msg.claim.kind = REGISTRY_HTTP;
+	msg.claim.dialect = REGISTRY_OLD;
+	memset(msg.claim.domain, 'x', sizeof(msg.claim.domain));
+	is_nonsense(&msg, sizeof(msg));
 	memset(&msg, 0, sizeof(msg));
 	msg.type = CHANNEL_CLAIMED;
+	memset(msg.claimed.domain, 'x', sizeof(msg.claimed.domain));
+	is_nonsense(&msg, sizeof(msg));
+	memset(&msg.claimed, 0, sizeof(msg.claimed));
 	memset(msg.claimed.name, 'x', sizeof(msg.claimed.name));
 	is_nonsense(&msg, sizeof(msg));
 	memset(&msg.claimed, 0, sizeof(msg.claimed));

@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "server/handoff.h"
+#include "server/tokens.h"
 
 #define SIZE  3
 #define LOG   64
@@ -29,6 +30,7 @@ struct note {
 
 static struct event_base *base;
 static struct registry *reg;
+static struct tokens *tokens;
 static struct claim_book *book;
 static struct config config;
 static struct note notes[LOG];
@@ -106,7 +108,8 @@ set_up(void)
 	config.grace = 1000;
 	config.grace_old = 1000;
 	config.sessions = 1;
-	book = claim_book_new(base, reg, &config, &ops, &config);
+	tokens = tokens_new();
+	book = claim_book_new(base, reg, &config, tokens, &ops, &config);
 	ck_assert(base != NULL && reg != NULL && book != NULL);
 	notes_n = 0;
 	ports_open = 0;
@@ -121,6 +124,7 @@ tear_down(void)
 	ck_assert_pstr_eq(registry_check(reg), NULL);
 	claim_book_free(book);
 	claim_book_free(NULL);
+	tokens_free(tokens);
 	registry_free(reg);
 	event_base_free(base);
 }
@@ -1032,7 +1036,7 @@ hand_over(void)
 	}
 	claim_book_free(book);
 	ports_open = 0;
-	book = claim_book_new(base, reg, &config, &ops, &config);
+	book = claim_book_new(base, reg, &config, tokens, &ops, &config);
 	claim_adopt(book, h, port_adopted);
 	handoff_free(h);
 }

@@ -208,6 +208,7 @@ START_TEST(node_api)
 	good("node-api", "no");
 	finish();
 	ck_assert_int_eq(config->node_api, CONFIG_NODE_NO);
+	good("open", "yes");
 	good("listen", "*:81");
 	good("node-api", "auto");
 	finish();
@@ -215,6 +216,47 @@ START_TEST(node_api)
 	good("node-api", "yes");
 	finish();
 	ck_assert_int_eq(config->node_api, CONFIG_NODE_YES);
+}
+END_TEST
+
+START_TEST(guarded)
+{
+	char why[256] = "";
+
+	/* Loopback needs no tokens. */
+	good("listen", "127.0.0.2:80");
+	good("listen", "[::1]:80");
+	finish();
+	ck_assert_str_eq(config->tokens, "none");
+	/* Others can come in: both ways out are named. */
+	good("listen", "*:81");
+	ck_assert_int_eq(config_finish(config, why, sizeof(why)), -1);
+	ck_assert_ptr_nonnull(strstr(why, "0.0.0.0:81"));
+	ck_assert_ptr_nonnull(strstr(why, "tokens"));
+	ck_assert_ptr_nonnull(strstr(why, "open = yes"));
+	good("tokens", "/etc/localtunnel/tokens");
+	finish();
+	good("tokens", "none");
+	ck_assert_int_eq(config_finish(config, why, sizeof(why)), -1);
+	good("open", "yes");
+	finish();
+	bad("tokens", "relative", "tokens", "relative", "begins with /", NULL);
+	bad("open", "maybe", "open", "maybe", "yes or no", NULL);
+}
+END_TEST
+
+START_TEST(reserved_names)
+{
+	ck_assert_ptr_nonnull(strstr(config->reserved_names, "admin"));
+	good("reserved-names", "none");
+	good("reserved-names", "www,mail-*");
+	ck_assert_str_eq(config->reserved_names, "www,mail-*");
+	bad("reserved-names", "", "reserved-names", NULL);
+	bad("reserved-names", "www,", "reserved-names", "with commas", NULL);
+	bad("reserved-names", "a b", NULL);
+	bad("reserved-names", "Www", NULL);
+	good("tunnels-per-minute", "0");
+	good("failures-per-minute", "0");
 }
 END_TEST
 
@@ -250,6 +292,7 @@ END_TEST
 
 START_TEST(listeners)
 {
+	good("open", "yes");
 	good("listen", "203.0.113.7:80");
 	good("listen", "[2001:db8::1]:80");
 	good("listen", "9000");
@@ -928,7 +971,7 @@ static bool
 is_in_words(const struct config_option *o)
 {
 	return o->preset == NULL || o->type == CONFIG_STRING ||
-	       strcmp(o->key, "workers") == 0;
+	       o->type == CONFIG_PATTERNS || strcmp(o->key, "workers") == 0;
 }
 
 /* A line of the example and an item of the manual begin with these. */
@@ -1050,6 +1093,8 @@ main(void)
 	tcase_add_test(tcase, domains);
 	tcase_add_test(tcase, port_ranges);
 	tcase_add_test(tcase, node_api);
+	tcase_add_test(tcase, guarded);
+	tcase_add_test(tcase, reserved_names);
 	tcase_add_test(tcase, listeners);
 	tcase_add_test(tcase, texts);
 	tcase_add_test(tcase, logs);

@@ -15,6 +15,7 @@ finished(void)
 	char why[256] = "";
 
 	c->foreground = true;
+	c->open = true;
 	ck_assert_msg(config_set(c, "listen", "*:8000", why, sizeof(why)) == 0,
 	    "%s", why);
 	ck_assert_int_eq(

@@ -11,6 +11,7 @@
 
 #include "common/login.h"
 #include "common/ltp.h"
+#include "server/rate.h"
 
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n"
 #define ADA "Authorization: Basic YWRhOnNlc2FtZQ==\r\n" /* ada:sesame */
@@ -43,7 +44,7 @@ add(struct ltp_list *list, const char *text)
 static void
 good(void)
 {
-	const char *wrong = gate_new(&gate, &asked, REGISTRY_HTTP, why);
+	const char *wrong = gate_new(&gate, &asked, REGISTRY_HTTP, NULL, why);
 
 	ck_assert_msg(wrong == NULL, "%s", wrong);
 }
@@ -52,7 +53,7 @@ good(void)
 static void
 bad(enum registry_kind kind, const char *words)
 {
-	const char *wrong = gate_new(&gate, &asked, kind, why);
+	const char *wrong = gate_new(&gate, &asked, kind, NULL, why);
 
 	ck_assert_ptr_nonnull(wrong);
 	ck_assert_ptr_null(gate);
@@ -96,7 +97,7 @@ START_TEST(none)
 	ck_assert_ptr_null(gate_ref(NULL));
 	gate_free(NULL);
 	/* Of a tunnel that passes TLS through too. */
-	ck_assert_ptr_null(gate_new(&gate, &asked, REGISTRY_TLS, why));
+	ck_assert_ptr_null(gate_new(&gate, &asked, REGISTRY_TLS, NULL, why));
 	ck_assert_ptr_null(gate);
 }
 END_TEST
@@ -145,7 +146,7 @@ END_TEST
 START_TEST(only_denied)
 {
 	add(&asked.deny, "192.0.2.7");
-	ck_assert_ptr_null(gate_new(&gate, &asked, REGISTRY_TLS, why));
+	ck_assert_ptr_null(gate_new(&gate, &asked, REGISTRY_TLS, NULL, why));
 	ck_assert(!admits("192.0.2.7"));
 	ck_assert(admits("192.0.2.8"));
 	ck_assert(admits("2001:db8::1"));
@@ -178,6 +179,52 @@ START_TEST(passwords)
 END_TEST
 
 /* The longest, and as many as there may be. */
+/* After too many wrong ones none is looked at any more; who says nothing is
+ * asked still, and others are let in. */
+START_TEST(guesses)
+{
+	static const char wrong[] = GET "Authorization: Basic eDp5\r\n\r\n";
+	static const char right[] =
+	    GET "Authorization: Basic YWRhOnNlc2FtZQ==\r\n\r\n";
+	static const char mute[] = GET "\r\n";
+	static const struct {
+		const char *from, *text;
+		int status;
+	} steps[] = {
+		{ "192.0.2.1", wrong, 401 },
+		{ "192.0.2.1", mute, 401 },
+		{ "192.0.2.1", right, 0 },
+		{ "192.0.2.1", wrong, 401 },
+		{ "192.0.2.1", right, 429 },
+		{ "192.0.2.1", mute, 401 },
+		{ "192.0.2.2", right, 0 },
+		{ "127.0.0.1", wrong, 401 },
+		{ "127.0.0.1", wrong, 401 },
+		{ "127.0.0.1", wrong, 401 },
+		{ "127.0.0.1", right, 0 },
+	};
+	struct rate *failures = rate_new(2, 1);
+	struct http_head head;
+	struct net_addr from;
+	int status;
+
+	add(&asked.auth, "ada:sesame");
+	ck_assert_ptr_null(
+	    gate_new(&gate, &asked, REGISTRY_HTTP, failures, why));
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		const char *text = steps[i].text, *wrong_why;
+
+		net_addr_from(&from, steps[i].from, 1);
+		ck_assert_int_eq(
+		    http_head(&head, text, strlen(text), NULL), HTTP_OK);
+		wrong_why = gate_refuses(gate, &from, &head, text, &status);
+		ck_assert_int_eq(
+		    wrong_why == NULL ? 0 : status, steps[i].status);
+	}
+	rate_free(failures);
+}
+END_TEST
+
 START_TEST(many)
 {
 	static char logins[LTP_LIST_MAX + 1][LOGIN_MAX + 1];
@@ -248,6 +295,7 @@ main(void)
 	tcase_add_test(tcase, both);
 	tcase_add_test(tcase, only_denied);
 	tcase_add_test(tcase, passwords);
+	tcase_add_test(tcase, guesses);
 	tcase_add_test(tcase, many);
 	tcase_add_test(tcase, references);
 	tcase_add_test(tcase, refused);

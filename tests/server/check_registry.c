@@ -327,6 +327,56 @@ START_TEST(refs_from_nowhere_are_refused)
 }
 END_TEST
 
+/* A full table of tunnels with a domain each: found by either, in whatever
+ * order they go. */
+START_TEST(domains)
+{
+	enum { N = 64 };
+	struct registry_tunnel like = { 0 }, t[N], found;
+	struct registry_session s = { .kind = REGISTRY_HTTP };
+	char name[16];
+
+	make(N);
+	for (int i = 0; i < N; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		memset(like.domain, 0, sizeof(like.domain));
+		snprintf(like.domain, sizeof(like.domain), "d%d.example", i);
+		like.has_token = true;
+		memset(like.token, i, sizeof(like.token));
+		ck_assert(registry_add(reg, name, &s, &like, &t[i]));
+		sound();
+	}
+	/* One of a length that fills the field is told from others. */
+	for (int i = 0; i < N; i++) {
+		snprintf(name, sizeof(name), "d%d.example", i);
+		ck_assert(registry_find_domain(reg, name, &found));
+		ck_assert(registry_ref_same(found.ref, t[i].ref));
+		ck_assert_str_eq(found.domain, name);
+		ck_assert(found.has_token && found.token[31] == i);
+	}
+	for (int i = 0; i < N; i++) {
+		int k = i * 37 % N;
+
+		ck_assert(registry_remove(reg, t[k].ref));
+		sound();
+		ck_assert(!registry_find_domain(reg, t[k].domain, &found));
+	}
+	/* One domain, one tunnel; without one there is no look-up. */
+	ck_assert(registry_add(reg, "a", &s, &like, &t[0]));
+	ck_assert(!registry_add(reg, "b", &s, &like, &t[1]));
+	memset(&like, 0, sizeof(like));
+	ck_assert(registry_add(reg, "b", &s, &like, &t[1]));
+	ck_assert(registry_add(reg, "c", &s, NULL, &t[2]));
+	ck_assert(!registry_find_domain(reg, "", &found));
+	memset(like.domain, 'x', REGISTRY_DOMAIN_MAX);
+	ck_assert(registry_add(reg, "long", &s, &like, &t[3]));
+	ck_assert(registry_find_domain(reg, like.domain, &found));
+	like.domain[REGISTRY_DOMAIN_MAX - 1] = 'y';
+	ck_assert(!registry_find_domain(reg, like.domain, &found));
+	end();
+}
+END_TEST
+
 START_TEST(bad_sizes_and_names_are_refused)
 {
 	struct registry_tunnel t;
@@ -736,7 +786,7 @@ main(void)
 		label_is_a_random_dns_label, move_makes_old_refs_stale,
 		lost_session_holds_the_name, sessions_share_a_tunnel,
 		seats_run_out, removed_tunnel_leaves_nothing,
-		refs_from_nowhere_are_refused, bad_sizes_and_names_are_refused,
+		refs_from_nowhere_are_refused, domains, bad_sizes_and_names_are_refused,
 		full_table_and_chains, freed_slots_rest_longest,
 		each_of_visits_what_a_worker_owns, adopted_by_another_program,
 		of_another_size_is_refused, workers_cannot_write,

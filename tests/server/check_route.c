@@ -64,6 +64,36 @@ is_other(const char *host, const char *domain)
 	    "%s below %s", host, domain);
 }
 
+/* A custom domain leads to its tunnel, and no other host does. */
+START_TEST(custom_domains)
+{
+	struct registry_tunnel like = { .domain = "app.example.org" }, made;
+	struct registry_session s = { .worker = 1 };
+	char name[LTP_NAME_MAX + 1];
+
+	ck_assert(registry_add(registry, "shop", &s, &like, &made));
+	ck_assert_int_eq(
+	    route_name(registry, "app.example.org", "example.com", name),
+	    ROUTE_HOST_TUNNEL);
+	ck_assert_str_eq(name, "shop");
+	ck_assert_int_eq(
+	    route_name(registry, "a.demo.example.com", "example.com", name),
+	    ROUTE_HOST_TUNNEL);
+	ck_assert_str_eq(name, "demo");
+	ck_assert_int_eq(
+	    route_name(registry, "example.com", "example.com", name),
+	    ROUTE_HOST_BASE);
+	ck_assert_int_eq(
+	    route_name(registry, "x.app.example.org", "example.com", name),
+	    ROUTE_HOST_OTHER);
+	ck_assert_int_eq(
+	    route_name(registry, "example.org", "example.com", name),
+	    ROUTE_HOST_OTHER);
+	ck_assert_int_eq(
+	    route_name(registry, "", "example.com", name), ROUTE_HOST_OTHER);
+}
+END_TEST
+
 START_TEST(hosts)
 {
 	char found[LTP_NAME_MAX + 1];
@@ -420,6 +450,7 @@ main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, hosts);
+	tcase_add_test(tcase, custom_domains);
 	tcase_add_test(tcase, visitors);
 	tcase_add_test(tcase, who_stands_still);
 	tcase_add_test(tcase, sessions_of_one_client);

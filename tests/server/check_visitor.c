@@ -24,6 +24,7 @@
 #include "common/ltp.h"
 #include "common/stream.h"
 #include "server/gate.h"
+#include "server/registry.h"
 
 #define HOST	    "Host: demo.example.com:8000\r\n"
 #define GET	    "GET / HTTP/1.1\r\n" HOST "\r\n"
@@ -35,6 +36,7 @@
 
 #define BUFFER_SIZE (1024 * 1024)
 
+static struct registry *registry;
 static struct event_base *base;
 static struct watch_set *watches;
 static struct relay_env *env;
@@ -90,6 +92,7 @@ setup(void)
 {
 	static const struct relay_ops ops = { inspect, done };
 
+	registry = registry_new(4);
 	base = event_base_new();
 	watches = watch_set_new(base);
 	env = relay_env_new(base, watches, 8, 65536);
@@ -101,6 +104,7 @@ setup(void)
 	v = (struct visitor){
 		.name = "demo",
 		.domain = "example.com",
+		.registry = registry,
 		.scheme = "http",
 		.port = 8000,
 		.forwarded = true,
@@ -123,6 +127,7 @@ teardown(void)
 	gate_free(gate);
 	gate = NULL;
 	visitor_fini(&v);
+	registry_free(registry);
 	relay_env_free(env);
 	watch_set_free(watches);
 	event_base_free(base);
@@ -295,6 +300,25 @@ START_TEST(once_and_nothing_else)
 	has_come(visitor, OK);
 	asks(GET_UPGRADE);
 	has_come(service, GET_UPGRADE);
+}
+END_TEST
+
+/* A host that is the custom domain of this tunnel is its own; that of another,
+ * or one that is gone, is not. */
+START_TEST(custom_domain)
+{
+	struct registry_tunnel like = { .domain = "app.example.org" }, mine;
+	struct registry_tunnel other = { .domain = "other.example.org" }, t;
+	struct registry_session s = { .kind = REGISTRY_HTTP };
+
+	ck_assert(registry_add(registry, "demo", &s, &like, &mine));
+	ck_assert(registry_add(registry, "other", &s, &other, &t));
+	ck_assert_pstr_eq(registry_check(registry), NULL);
+	asks("GET / HTTP/1.1\r\nHost: App.Example.Org:8000\r\n\r\n");
+	ck_assert_int_eq(v.state, VISITOR_CHECKING);
+	ck_assert_uint_eq(v.requests, 1);
+	asks("GET / HTTP/1.1\r\nHost: other.example.org\r\n\r\n");
+	ck_assert_int_eq(v.state, VISITOR_CUT);
 }
 END_TEST
 
@@ -678,7 +702,7 @@ gate_is(const char *login, const char *denied)
 
 	if (denied != NULL)
 		m.deny = (struct ltp_list){ { denied }, 1 };
-	ck_assert_ptr_null(gate_new(&gate, &m, REGISTRY_HTTP, why));
+	ck_assert_ptr_null(gate_new(&gate, &m, REGISTRY_HTTP, NULL, why));
 	v.gate = gate;
 }
 
@@ -791,6 +815,7 @@ add_tests(TCase *tcase)
 	tcase_add_test(tcase, once);
 	tcase_add_test(tcase, once_and_nothing_else);
 	tcase_add_test(tcase, host_forms);
+	tcase_add_test(tcase, custom_domain);
 	tcase_add_test(tcase, first_for_another);
 	tcase_add_test(tcase, base_domain);
 	tcase_add_test(tcase, later_for_another);
