@@ -121,6 +121,9 @@ START_TEST(everything)
 	set("node-api", "yes");
 	set("node-ports", "2000-2100");
 	set("node-any-address", "yes");
+	set("tokens", "/etc/localtunnel/tokens");
+	set("reserved-names", "www,mail-*");
+	set("tunnels-per-minute", "7");
 	set("log-level", "warn");
 	set("log", "syslog:/dev/other");
 	set("access-log", "/var/log/x y");
