@@ -205,29 +205,30 @@ registry_count(const struct registry *r)
 	return table_count(&r->table);
 }
 
-bool
-registry_find(
-    const struct registry *r, const char *name, struct registry_tunnel *tunnel)
+static bool
+find(const struct registry *r, enum table_key key, const char *text,
+    struct registry_tunnel *tunnel)
 {
 	struct table_tunnel row;
 
-	if (!table_find(&r->table, TABLE_NAME, name, &row))
+	if (!table_find(&r->table, key, text, &row))
 		return false;
 	*tunnel = row.tunnel;
 	return true;
 }
 
 bool
+registry_find(
+    const struct registry *r, const char *name, struct registry_tunnel *tunnel)
+{
+	return find(r, TABLE_NAME, name, tunnel);
+}
+
+bool
 registry_find_domain(const struct registry *r, const char *domain,
     struct registry_tunnel *tunnel)
 {
-	struct table_tunnel row;
-
-	if (domain[0] == '\0' ||
-	    !table_find(&r->table, TABLE_DOMAIN, domain, &row))
-		return false;
-	*tunnel = row.tunnel;
-	return true;
+	return domain[0] != '\0' && find(r, TABLE_DOMAIN, domain, tunnel);
 }
 
 /* The row of a tunnel, if the ref is not stale. */
@@ -301,15 +302,6 @@ registry_find_session(const struct registry *r, const char *label,
 		return false;
 	*session = row;
 	return true;
-}
-
-bool
-registry_is_live(const struct registry_tunnel *tunnel)
-{
-	for (uint32_t i = 0; i < tunnel->seats_n; i++)
-		if (tunnel->seats[i].worker != REGISTRY_NO_WORKER)
-			return true;
-	return false;
 }
 
 /* The next generation of a slot; none is 0. */
@@ -528,6 +520,8 @@ take_out(struct registry *r, const struct table_tunnel *out, enum table_key key)
 	uint32_t at = atomic_load_explicit(bucket, memory_order_relaxed);
 	struct table_tunnel row;
 
+	if (table_text(out, key)[0] == '\0')
+		return;
 	if (at == self) {
 		atomic_store_explicit(
 		    bucket, out->next[key], memory_order_release);
@@ -555,9 +549,8 @@ registry_remove(struct registry *r, struct registry_ref ref)
 	if (!read_ref(r, ref, &row))
 		return false;
 	table_begin(&r->table);
-	take_out(r, &row, TABLE_NAME);
-	if (row.tunnel.domain[0] != '\0')
-		take_out(r, &row, TABLE_DOMAIN);
+	for (int key = 0; key < TABLE_KEYS; key++)
+		take_out(r, &row, key);
 	table_write_tunnel(&r->table, ref.slot, &no_tunnel);
 	table_end(&r->table, registry_count(r) - 1);
 	for (uint32_t i = 0; i < row.tunnel.seats_n; i++)

@@ -145,7 +145,14 @@ bool registry_find_domain(
     const struct registry *, const char *domain, struct registry_tunnel *);
 
 /* True if some session of it has an owner. */
-bool registry_is_live(const struct registry_tunnel *);
+static inline bool
+registry_is_live(const struct registry_tunnel *tunnel)
+{
+	for (uint32_t i = 0; i < tunnel->seats_n; i++)
+		if (tunnel->seats[i].worker != REGISTRY_NO_WORKER)
+			return true;
+	return false;
+}
 
 /*
  * The master's own operations. Refs that are stale are refused (false or a
