@@ -786,11 +786,12 @@ main(void)
 		label_is_a_random_dns_label, move_makes_old_refs_stale,
 		lost_session_holds_the_name, sessions_share_a_tunnel,
 		seats_run_out, removed_tunnel_leaves_nothing,
-		refs_from_nowhere_are_refused, domains, bad_sizes_and_names_are_refused,
-		full_table_and_chains, freed_slots_rest_longest,
-		each_of_visits_what_a_worker_owns, adopted_by_another_program,
-		of_another_size_is_refused, workers_cannot_write,
-		readers_see_whole_rows, readers_outlive_the_writer };
+		refs_from_nowhere_are_refused, domains,
+		bad_sizes_and_names_are_refused, full_table_and_chains,
+		freed_slots_rest_longest, each_of_visits_what_a_worker_owns,
+		adopted_by_another_program, of_another_size_is_refused,
+		workers_cannot_write, readers_see_whole_rows,
+		readers_outlive_the_writer };
 	Suite *suite = suite_create("registry");
 	TCase *tc = tcase_create("registry");
 	SRunner *runner = srunner_create(suite);
