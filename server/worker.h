@@ -84,8 +84,8 @@ struct worker {
 	struct control_claims *claims;
 	struct api *api;
 	struct node_set *nodes;
-	struct rate *openings;		/* of tunnels; NULL: no limit */
-	struct rate *failures;		/* of passwords and tokens; the same */
+	struct rate *openings;		/* of tunnels */
+	struct rate *failures;		/* of passwords and tokens */
 	struct deadline_list *waits;	/* of visitors in queues */
 	struct deadline_list *silences; /* of joins without an answer */
 	struct deadline_list *looks;	/* at all joins, now and then */
