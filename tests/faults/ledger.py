@@ -246,29 +246,23 @@ class Trial:
 class Rig:
     """A server, the clients a and b and their services. Arguments are those
     of lt.Server; client those of the lt.Client of a. With two listeners a's
-    client has the second one for itself. A server that is given fails all the
-    time: what it uses is not measured, nor are clients waited for."""
+    client has the second one for itself."""
 
-    def __init__(self, workers=4, options=None, client=None, server=None,
-                 **more):
-        self.server = server or lt.Server(
+    def __init__(self, workers=4, options=None, client=None, **more):
+        self.server = lt.Server(
             workers=workers, options={"sessions": 1, **(options or {})},
             **more)
         self.workers = workers
-        if server is None:
-            lt.wait_until(lambda: self.server.metrics()["workers"] == workers)
+        lt.wait_until(lambda: self.server.metrics()["workers"] == workers)
         self.book, self.trials, self.began = [], [], 0
         self.services = {n: Service(n, self.book) for n in "ab"}
         self.clients = {
             n: lt.Client(f"http://localhost:{self.server.ports[port]}",
                          self.services[n].target, name=n,
-                         wait=server is None,
                          **(client or {} if n == "a" else {}))
             for n, port in (("a", -1), ("b", 0))}
         self.idle = 20
-        self.pids = set()
-        if server is None:
-            self._measure()
+        self._measure()
 
     @property
     def a(self):
@@ -375,7 +369,7 @@ class Rig:
 
     # --- the judgement ---
 
-    def judge(self, excused=lambda trial: False, died=(), log=(), rest=True):
+    def judge(self, excused=lambda trial: False, died=(), log=()):
         """Compares the books; died are the processes that may be gone, log
         has patterns with how often each stands in the server's log."""
         self._compare_books()
@@ -389,8 +383,7 @@ class Rig:
             assert found == times, (pattern, found, times)
         gone = self.gone()
         assert gone <= set(died), (gone, died)
-        if rest:
-            self._judge_rest()
+        self._judge_rest()
         gets = [t.ended - t.begun for t in self.trials
                 if t.kind == "get" and t.end == "ok"]
         print(json.dumps({
