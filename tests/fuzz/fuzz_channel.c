@@ -21,6 +21,7 @@
 #include <event2/event.h>
 
 #include "server/claim.h"
+#include "server/tokens.h"
 
 #define WORKERS 4
 #define SIZE	6
@@ -206,10 +207,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct claim_ops ops = { send_one, send_all, open_port,
 		close_port, pick };
 	struct config *config = config_new();
+	struct tokens *tokens = tokens_new();
 	struct master m = { .base = event_base_new(),
 		.registry = registry_new(SIZE) };
 
-	m.book = claim_book_new(m.base, m.registry, config, &ops, &m);
+	m.book = claim_book_new(m.base, m.registry, config, tokens, &ops, &m);
 	assert(m.registry != NULL && m.book != NULL);
 	for (uint32_t i = 0; i < WORKERS; i++) {
 		m.places[i].master = &m;
@@ -229,6 +231,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	registry_free(m.registry);
 	event_base_free(m.base);
+	tokens_free(tokens);
 	config_free(config);
 	return 0;
 }

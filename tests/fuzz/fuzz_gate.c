@@ -25,7 +25,7 @@ new_gate(void)
 
 	asked.auth.each[asked.auth.n++] = "ada:sesame";
 	asked.allow.each[asked.allow.n++] = "198.51.100.0/24";
-	assert(gate_new(&gate, &asked, REGISTRY_HTTP, why) == NULL);
+	assert(gate_new(&gate, &asked, REGISTRY_HTTP, NULL, why) == NULL);
 	assert(gate != NULL);
 	return gate;
 }
