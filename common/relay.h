@@ -11,8 +11,8 @@
  * is shut down, and the opposite direction goes on. A reset is passed on once
  * what was read before it has been delivered. A side that reads slowly stops
  * the reading of the other one: what waits in user space is at most RELAY_READ
- * bytes (twice that on the way into TLS) plus what an inspector adds, and in the
- * kernel one pipe, per direction.
+ * bytes (twice that on the way into TLS) plus what an inspector adds, and in
+ * the kernel one pipe, per direction.
  *
  *          inspect()                      one direction, A to B
  *   A --> read ----> shared buffer ----> write --> B

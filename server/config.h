@@ -82,13 +82,13 @@ struct config {
 	struct config_networks trusted_proxies;
 	char *tokens;	      /* the file of them; "none"; never NULL after
 				 config_finish() */
-	bool open;	      /* without tokens, and the world can reach us */
 	char *reserved_names; /* patterns of names that nobody gets; "none" */
 	unsigned tunnels_per_minute;  /* new ones of one address; 0: any */
 	unsigned failures_per_minute; /* wrong passwords and tokens of one */
-	bool backend_tls_required;    /* clients in clear are refused */
-	bool redirect_to_https;	      /* visitors in clear are */
-	unsigned workers;	      /* never 0 after config_finish() */
+	bool open; /* without tokens, and the world can reach us */
+	bool backend_tls_required; /* clients in clear are refused */
+	bool redirect_to_https;	   /* visitors in clear are */
+	unsigned workers;	   /* never 0 after config_finish() */
 	unsigned max_workers; /* what `workers` may become without a restart */
 	unsigned max_tunnels;
 	unsigned sessions;	  /* of a client for a tunnel; never 0 after

@@ -314,7 +314,6 @@ token_expired(void *arg)
 {
 	struct master *m = arg;
 
-	log_info("a token has expired");
 	claim_review(m->claims);
 }
 
