@@ -92,13 +92,13 @@ add_conditional(scmp_filter_ctx ctx)
 {
 	const struct scmp_arg_cmp no_code =
 	    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-	const struct scmp_arg_cmp local = SCMP_A0(SCMP_CMP_EQ, AF_UNIX);
-	const struct scmp_arg_cmp of_self = SCMP_A0(SCMP_CMP_EQ, 0);
-	const struct scmp_arg_cmp only_read = SCMP_A2(SCMP_CMP_EQ, 0);
-	const struct scmp_arg_cmp unsent = SCMP_A1(SCMP_CMP_EQ, SIOCOUTQ);
-	const struct scmp_arg_cmp unread = SCMP_A1(SCMP_CMP_EQ, FIONREAD);
+	const struct scmp_arg_cmp local = SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0);
+	const struct scmp_arg_cmp of_self = SCMP_A0(SCMP_CMP_EQ, 0, 0);
+	const struct scmp_arg_cmp only_read = SCMP_A2(SCMP_CMP_EQ, 0, 0);
+	const struct scmp_arg_cmp unsent = SCMP_A1(SCMP_CMP_EQ, SIOCOUTQ, 0);
+	const struct scmp_arg_cmp unread = SCMP_A1(SCMP_CMP_EQ, FIONREAD, 0);
 	const struct scmp_arg_cmp to_self =
-	    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid());
+	    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0);
 	int error = 0;
 
 	error |= seccomp_rule_add_array(
