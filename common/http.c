@@ -120,13 +120,15 @@ static enum http_result
 scan(struct http_head *head, const char *buf, size_t len, size_t *scanned)
 {
 	size_t i = *scanned;
+	char prev = '\n';
 	enum http_result result = HTTP_MORE;
 
 	while (i < len && result == HTTP_MORE) {
-		char prev = i > 0 ? buf[i - 1] : '\n';
-		const char *why = check_byte(prev, buf[i]);
+		const char *why;
 
-		if (why != NULL) {
+		if (i > 0)
+			prev = buf[i - 1];
+		if ((why = check_byte(prev, buf[i])) != NULL) {
 			result = refuse(head, 400, why);
 		} else if (buf[i] == '\n' && i > 1 && buf[i - 2] == '\n') {
 			head->len = i + 1;

@@ -112,9 +112,10 @@ open_file(struct file *f, bool may_be_new)
 	if (f->dir_fd == -1 || flock(f->dir_fd, LOCK_EX) == -1)
 		return fail(f->path, strerror(errno));
 	in = fopen(f->path, "re");
-	f->is_new = in == NULL && errno == ENOENT && may_be_new;
-	if (f->is_new)
+	if (in == NULL && errno == ENOENT && may_be_new) {
+		f->is_new = true;
 		return 0;
+	}
 	if (in == NULL || fstat(fileno(in), &f->st) == -1)
 		result = fail(f->path, strerror(errno));
 	else if (!S_ISREG(f->st.st_mode))

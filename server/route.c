@@ -9,6 +9,7 @@
 
 #include "server/route.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "server/pulse.h"
@@ -128,8 +129,9 @@ busy_of_member(const struct choice *c, size_t i)
 	return sum;
 }
 
-/* The client with the fewest busy connections, ties in turn. */
-static uint32_t
+/* The client with the fewest busy connections, ties in turn: the first seat
+ * that it has. */
+static size_t
 choose_member(const struct choice *c, uint32_t turn)
 {
 	size_t tied[REGISTRY_SEATS_MAX] = { 0 }, n = 0;
@@ -144,7 +146,7 @@ choose_member(const struct choice *c, uint32_t turn)
 		if (busy == least && busy != UINT64_MAX)
 			tied[n++] = i;
 	}
-	return c->seats[tied[n > 1 ? turn % n : 0]]->member;
+	return tied[n > 1 ? turn % n : 0];
 }
 
 /* True if a visitor goes to seat i rather than to seat j: where he need not
@@ -161,15 +163,16 @@ is_better(const struct choice *c, size_t i, size_t j, uint32_t self)
 	return c->busy[i] < c->busy[j];
 }
 
-/* The best of its sessions. */
+/* The best of its sessions, of which `first` is the first. */
 static const struct registry_seat *
-choose_seat(const struct choice *c, uint32_t member, uint32_t self)
+choose_seat(const struct choice *c, size_t first, uint32_t self)
 {
-	size_t found = c->n;
+	size_t found = first;
 
-	for (size_t i = 0; i < c->n; i++)
-		if (c->seats[i]->member == member &&
-		    (found == c->n || is_better(c, i, found, self)))
+	assert(c->seats[first] != NULL);
+	for (size_t i = first + 1; i < c->n; i++)
+		if (c->seats[i]->member == c->seats[first]->member &&
+		    is_better(c, i, found, self))
 			found = i;
 	return c->seats[found];
 }
@@ -180,7 +183,7 @@ route_visitor(const struct registry *registry, struct counters *counters,
 {
 	const struct registry_seat *seat;
 	struct registry_tunnel tunnel;
-	struct choice c;
+	struct choice c = { .n = 0 };
 
 	if (!registry_find(registry, name, &tunnel))
 		return (struct route){ .where = ROUTE_NONE };

@@ -235,6 +235,8 @@ START_TEST(syslog_found_by_another)
 	log_sink_tend(&other);
 	ck_assert(put("found"));
 	close(reader);
+	other.fd = -1; /* it is the same */
+	log_sink_fini(&other);
 }
 END_TEST
 

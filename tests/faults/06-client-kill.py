@@ -34,8 +34,8 @@ with rig.traffic():
     returned = ledger.now()
     time.sleep(1)
     # Away for longer.
-    rig.a.kill()
     away = ledger.now()
+    rig.a.kill()
     status, retry = page()
     assert status == 502 and retry is not None, (status, retry)
     lt.wait_until(lambda: page()[0] == 404)
