@@ -9,7 +9,6 @@
 
 #include "server/route.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "server/pulse.h"
@@ -80,7 +79,7 @@ to_session(const struct registry_session *s)
 
 /* The seats of a tunnel that lead somewhere, and how busy each is. */
 struct choice {
-	const struct registry_seat *seats[REGISTRY_SEATS_MAX];
+	struct registry_seat seats[REGISTRY_SEATS_MAX];
 	uint64_t busy[REGISTRY_SEATS_MAX];
 	bool has_idle[REGISTRY_SEATS_MAX];
 	size_t n;
@@ -108,7 +107,7 @@ look_at(struct choice *c, const struct registry_tunnel *tunnel,
 			c->has_idle[c->n] = false;
 			c->busy[c->n] += ROUTE_STILL;
 		}
-		c->seats[c->n++] = seat;
+		c->seats[c->n++] = *seat;
 	}
 }
 
@@ -120,7 +119,7 @@ busy_of_member(const struct choice *c, size_t i)
 	uint64_t sum = 0;
 
 	for (size_t j = 0; j < c->n; j++) {
-		if (c->seats[j]->member != c->seats[i]->member)
+		if (c->seats[j].member != c->seats[i].member)
 			continue;
 		if (j < i)
 			return UINT64_MAX;
@@ -154,11 +153,11 @@ choose_member(const struct choice *c, uint32_t turn)
 static bool
 is_better(const struct choice *c, size_t i, size_t j, uint32_t self)
 {
-	bool is_own = c->seats[i]->worker == self;
+	bool is_own = c->seats[i].worker == self;
 
 	if (c->has_idle[i] != c->has_idle[j])
 		return c->has_idle[i];
-	if (is_own != (c->seats[j]->worker == self))
+	if (is_own != (c->seats[j].worker == self))
 		return is_own;
 	return c->busy[i] < c->busy[j];
 }
@@ -169,12 +168,11 @@ choose_seat(const struct choice *c, size_t first, uint32_t self)
 {
 	size_t found = first;
 
-	assert(c->seats[first] != NULL);
 	for (size_t i = first + 1; i < c->n; i++)
-		if (c->seats[i]->member == c->seats[first]->member &&
+		if (c->seats[i].member == c->seats[first].member &&
 		    is_better(c, i, found, self))
 			found = i;
-	return c->seats[found];
+	return &c->seats[found];
 }
 
 struct route
