@@ -190,6 +190,8 @@ def refused(address):
     try:
         socket.create_connection(address, PATIENCE).close()
         return False
+    except ConnectionResetError:  # it was in the backlog as that was closed
+        return False
     except ConnectionRefusedError:
         return True
 
