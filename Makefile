@@ -54,7 +54,7 @@ SERVER := account address api arrival bound bridge certs channel claim claim_han
 	visitor worker
 CLIENT := backend backoff browser config connect control diagnose dial discover \
 	display fetch gate grant identity leave local lt ltplink nodelink \
-	options options_server options_tunnel pool probe proxy race request \
+	options options_server options_tunnel pool probe proxy race refusal request \
 	resolve response screen seats secrets session status target trust \
 	tunnel url way
 CTL := ask main show tokens

@@ -13,6 +13,13 @@
 
 #define CONNECT_TIMEOUT_MS 10000
 
+bool
+backend_is_plain(const struct client *client, const struct backend_to *where)
+{
+	return where->addr != NULL && where->trust == NULL &&
+	       client->options->way.host[0] == '\0';
+}
+
 struct dial *
 backend_dial(const struct client *client, const struct backend_to *where,
     dial_fn fn, void *arg)

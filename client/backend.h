@@ -24,6 +24,10 @@ struct backend_to {
 	const struct display *display; /* may be NULL */
 };
 
+/* True if to be connected is all that it takes: to a known address, straight
+ * and in clear. */
+bool backend_is_plain(const struct client *, const struct backend_to *);
+
 /* Dials it. See dial_start(). */
 struct dial *backend_dial(
     const struct client *, const struct backend_to *, dial_fn, void *arg);

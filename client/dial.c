@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "client/connect.h"
 #include "client/display.h"
@@ -411,6 +412,33 @@ aim(struct dial *dial, const struct dial_to *to)
 		display_detail(to->display, "looking up %s", host);
 	dial->look = resolve_start(dial->base, host, port, found_cb, dial);
 	return dial->look == NULL ? -1 : 0;
+}
+
+int
+dial_at_once(const struct dial_to *to, struct net_addr *addr)
+{
+	struct net_addr addrs[RESOLVE_MAX];
+	size_t i, n;
+	int fd;
+
+	if (to->path != NULL || to->way != NULL || to->trust != NULL ||
+	    to->proxy_protocol != 0)
+		return -1;
+	n = resolve_now(to->host, to->port, addrs);
+	race_order(addrs, n);
+	for (i = 0; i < n && net_addr_is_loopback(&addrs[i]); i++) {
+		fd = net_connect(&addrs[i]);
+		if (fd == -1 && errno == ECONNREFUSED)
+			continue;
+		if (fd != -1 && net_is_connected(fd)) {
+			*addr = addrs[i];
+			return fd;
+		}
+		if (fd != -1)
+			close(fd);
+		break;
+	}
+	return -1;
 }
 
 struct dial *

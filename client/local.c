@@ -17,22 +17,37 @@
 
 #define SAY_MS 10000 /* between two notes of the same kind */
 
-struct dial *
-local_dial(const struct client *client, const struct service *service,
-    const struct net_addr *visitor, dial_fn fn, void *arg)
+static struct dial_to
+way_to(const struct service *service)
 {
 	const struct target *target = &service->options->target;
-	struct dial_to to = {
+
+	return (struct dial_to){
 		.path = target->path[0] != '\0' ? target->path : NULL,
 		.host = target->host,
 		.port = target->port,
 		.trust = service->trust,
 		.proxy_protocol = service->options->proxy_protocol,
-		.caller = visitor,
 		.timeout_ms = LOCAL_TIMEOUT_MS,
 	};
+}
 
+struct dial *
+local_dial(const struct client *client, const struct service *service,
+    const struct net_addr *visitor, dial_fn fn, void *arg)
+{
+	struct dial_to to = way_to(service);
+
+	to.caller = visitor;
 	return dial_start(client->base, &to, fn, arg);
+}
+
+int
+local_dial_at_once(const struct service *service, struct net_addr *addr)
+{
+	struct dial_to to = way_to(service);
+
+	return dial_at_once(&to, addr);
 }
 
 int

@@ -15,9 +15,7 @@
 #include "client/proxy.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
 #include <event2/event.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,10 +24,10 @@
 #include "client/client.h"
 #include "client/local.h"
 #include "client/options.h"
+#include "client/refusal.h"
 #include "client/request.h"
 #include "client/trust.h"
 #include "common/clock.h"
-#include "common/drain.h"
 #include "common/http.h"
 #include "common/log.h"
 #include "common/ltp.h"
@@ -38,11 +36,11 @@
 #include "common/stream.h"
 #include "common/watch.h"
 
-#define REFUSE_TIMEOUT_MS 2000 /* for the head of a request without service */
-#define USER_TIMEOUT_MS	  30000
-#define ROOM_MS		  5000 /* how long a visitor waits for descriptors */
-#define ROOM_STEP_MS	  50
-#define READ_MAX	  (LTP_FRAME_MAX + 4)
+#define USER_TIMEOUT_MS 30000
+#define ROOM_MS		5000 /* how long a visitor waits for descriptors */
+#define ROOM_STEP_MS	50
+#define READ_MAX	REFUSAL_EARLY_MAX
+#define WHY_MAX		1280 /* what a dial says, and a hint */
 
 struct proxy {
 	struct client *client;
@@ -51,7 +49,7 @@ struct proxy {
 	void *arg;
 	const struct proxy_to *to;
 	struct dial *dial;	 /* CONNECT: to the server; LOCAL */
-	struct event *event;	 /* REFUSE; LOCAL: waiting for room */
+	struct event *room;	 /* LOCAL: waiting for it */
 	uint64_t joined_ms;	 /* when the visitor came */
 	uint64_t number;	 /* of the visitor; 0: none yet */
 	struct net_addr visitor; /* none: the server does not say */
@@ -61,10 +59,10 @@ struct proxy {
 	char *early;		 /* read, and not yet dealt with */
 	size_t early_len;	 /* at most READ_MAX */
 	struct request *request; /* JOINED, if somebody wants to look */
-	int error;		 /* REFUSE: why there is no local service; or
-				    why there is no connection at all */
-	char *why;		 /* the same in words */
+	struct refusal *refusal; /* REFUSE */
+	int error;		 /* why it could not be opened */
 	unsigned left;		 /* to be read, as the watch tells it */
+	bool is_open;		 /* the server has the request */
 	bool has_timeout;	 /* an idle one of some age has */
 };
 
@@ -90,54 +88,9 @@ drop_early(struct proxy *proxy)
 }
 
 static void
-stop_waiting(struct proxy *proxy)
-{
-	if (proxy->event != NULL)
-		event_free(proxy->event);
-	proxy->event = NULL;
-}
-
-static void
 proxy_end(struct proxy *proxy, const char *why)
 {
 	proxy->ops->ended(proxy->arg, why);
-}
-
-/* Waits with an event, which few ever need: for a time, and for news from the
- * server, told of once each, unless fd is -1. What TLS has read from the socket
- * already is told of by nobody. */
-static int
-wait_for(
-    struct proxy *proxy, int fd, event_callback_fn fn, const struct timeval *tv)
-{
-	short what = fd == -1 ? 0 : EV_READ | EV_CLOSED | EV_ET | EV_PERSIST;
-
-	stop_waiting(proxy);
-	proxy->event = event_new(proxy->client->base, fd, what, fn, proxy);
-	if (proxy->event == NULL || event_add(proxy->event, tv) == -1)
-		return -1;
-	if (fd != -1 && proxy->stream.tls != NULL)
-		event_active(proxy->event, EV_READ, 0);
-	return 0;
-}
-
-/* Keeps why there is no local service. */
-__attribute__((format(printf, 2, 3))) static void
-set_why(struct proxy *proxy, const char *fmt, ...)
-{
-	va_list args;
-
-	free(proxy->why);
-	va_start(args, fmt);
-	if (vasprintf(&proxy->why, fmt, args) == -1)
-		proxy->why = NULL;
-	va_end(args);
-}
-
-static const char *
-why_of(const struct proxy *proxy)
-{
-	return proxy->why != NULL ? proxy->why : "out of memory";
 }
 
 /* --- what --verbose hears ------------------------------------------------- */
@@ -186,68 +139,31 @@ tell_end(const struct proxy *proxy, const char *why)
 /* --- no local service ----------------------------------------------------- */
 
 static void
-refuse(struct proxy *proxy, const char *head, size_t len)
+refused_cb(void *arg)
 {
-	struct dial_result failure = { .error = proxy->error,
-		.why = why_of(proxy) };
-	struct evbuffer *page = evbuffer_new();
-
-	if (page != NULL &&
-	    local_page(proxy->service, &failure, head, len, page) == 0)
-		drain_start(proxy->client->drains, &proxy->stream,
-		    evbuffer_pullup(page, -1), evbuffer_get_length(page));
-	if (page != NULL)
-		evbuffer_free(page);
-	proxy_end(proxy, NULL);
+	proxy_end(arg, NULL);
 }
 
-/* Waits for the whole head: it says how the visitor wants to be answered. */
+/* Tells the user, and the visitor if there is a page that he can read. */
 static void
-refuse_cb(int fd, short what, void *arg)
+refuse(struct proxy *proxy, int error, const char *why)
 {
-	struct proxy *proxy = arg;
-	char buf[READ_MAX + HTTP_HEAD_MAX];
-	size_t len = proxy->early_len;
-	struct http_head head;
-	ssize_t n;
-	bool is_last;
+	struct dial_result failure = { .error = error, .why = why };
+	struct refusal_of of = {
+		.client = proxy->client,
+		.service = proxy->service,
+		.stream = &proxy->stream,
+		.early = proxy->early,
+		.early_len = proxy->early_len,
+		.is_headless = proxy->relay != NULL,
+		.failure = &failure,
+	};
 
-	(void)fd;
-	memcpy(buf, len > 0 ? proxy->early : "", len);
-	n = stream_peek(&proxy->stream, buf + len, HTTP_HEAD_MAX);
-	is_last = n == 0 || (what & (EV_TIMEOUT | EV_CLOSED)) != 0;
-	if (n == -1 && errno != EAGAIN) {
+	local_tell_away(proxy->service, why);
+	if (proxy->service->options->kind == NULL)
+		proxy->refusal = refusal_start(&of, refused_cb, proxy);
+	if (proxy->refusal == NULL)
 		proxy_end(proxy, NULL);
-		return;
-	}
-	if (n > 0)
-		len += (size_t)n;
-	if (!is_last &&
-	    (len == 0 || http_head(&head, buf, len, NULL) == HTTP_MORE))
-		return;
-	stop_waiting(proxy);
-	refuse(proxy, buf, len);
-}
-
-static void
-start_refusal(struct proxy *proxy, const struct dial_result *to)
-{
-	struct timeval timeout = clock_span(REFUSE_TIMEOUT_MS);
-
-	proxy->error = to->error;
-	set_why(proxy, "%s%s", to->why, trust_local_hint(to->cert));
-	tell_end(proxy, why_of(proxy));
-	local_tell_away(proxy->service, why_of(proxy));
-	/* A page would be no answer to a visitor who speaks TLS. */
-	if (proxy->service->options->kind != NULL) {
-		proxy_end(proxy, NULL);
-		return;
-	}
-	if (wait_for(proxy, proxy->stream.fd, refuse_cb, &timeout) == -1)
-		proxy_end(proxy, NULL);
-	else
-		/* Of what was read already nobody tells. */
-		refuse_cb(proxy->stream.fd, 0, proxy);
 }
 
 /* --- joined --------------------------------------------------------------- */
@@ -270,17 +186,16 @@ is_unanswered(const struct proxy *proxy, enum relay_end end)
 	       relay_bytes(proxy->relay, RELAY_B_TO_A) == 0;
 }
 
-/* The head of the request is gone; the page has to do without. */
 static void
 refuse_late(struct proxy *proxy)
 {
-	const char *why = tls_why(proxy->local.tls);
+	const char *of_tls = tls_why(proxy->local.tls);
+	char why[WHY_MAX];
 
-	proxy->error = EPROTO;
-	set_why(proxy, "it broke off%s%s%s", why[0] != '\0' ? " (" : "", why,
-	    why[0] != '\0' ? ")" : "");
-	local_tell_away(proxy->service, why_of(proxy));
-	refuse(proxy, "", 0);
+	snprintf(why, sizeof(why), "it broke off%s%s%s",
+	    of_tls[0] != '\0' ? " (" : "", of_tls,
+	    of_tls[0] != '\0' ? ")" : "");
+	refuse(proxy, EPROTO, why);
 }
 
 static void
@@ -354,13 +269,16 @@ wait_for_room(struct proxy *proxy, int error)
 	if ((error != EMFILE && error != ENFILE) ||
 	    clock_ms() - proxy->joined_ms >= ROOM_MS)
 		return false;
-	return wait_for(proxy, -1, room_cb, &span) == 0;
+	if (proxy->room == NULL)
+		proxy->room = evtimer_new(proxy->client->base, room_cb, proxy);
+	return proxy->room != NULL && evtimer_add(proxy->room, &span) == 0;
 }
 
 static void
 local_cb(void *arg, const struct dial_result *to)
 {
 	struct proxy *proxy = arg;
+	char why[WHY_MAX];
 
 	proxy->dial = NULL;
 	if (to->stream.fd != -1) {
@@ -371,13 +289,25 @@ local_cb(void *arg, const struct dial_result *to)
 			proxy_end(proxy, NULL);
 		}
 	} else if (!wait_for_room(proxy, to->error)) {
-		start_refusal(proxy, to);
+		snprintf(why, sizeof(why), "%s%s", to->why,
+		    trust_local_hint(to->cert));
+		tell_end(proxy, why);
+		refuse(proxy, to->error, why);
 	}
 }
 
 static void
 dial_local(struct proxy *proxy)
 {
+	struct dial_result now = { .stream = STREAM_NONE };
+	struct net_addr addr;
+
+	now.stream.fd = local_dial_at_once(proxy->service, &addr);
+	if (now.stream.fd != -1) {
+		now.addr = &addr;
+		local_cb(proxy, &now);
+		return;
+	}
 	proxy->dial = local_dial(
 	    proxy->client, proxy->service, &proxy->visitor, local_cb, proxy);
 	if (proxy->dial == NULL)
@@ -491,6 +421,71 @@ idle_cb(int fd, unsigned what, void *arg)
 		continue;
 }
 
+/* --- the way to the server ------------------------------------------------ */
+
+static void
+opened(struct proxy *proxy)
+{
+	proxy->is_open = true;
+	proxy->ops->opened(proxy->arg);
+}
+
+/* A new socket takes a few hundred bytes whole, or is dead. -1 and errno,
+ * EAGAIN: it is not connected yet. */
+static int
+greet(struct proxy *proxy)
+{
+	ssize_t n = stream_write(
+	    &proxy->stream, proxy->to->hello, proxy->to->hello_len);
+
+	if (n != -1 && (size_t)n != proxy->to->hello_len)
+		errno = ENOBUFS;
+	return (size_t)n == proxy->to->hello_len ? 0 : -1;
+}
+
+static void
+called_cb(int fd, unsigned what, void *arg)
+{
+	struct proxy *proxy = arg;
+	struct watch_set *watches = proxy->client->watches;
+
+	if (greet(proxy) == 0) {
+		opened(proxy);
+		watch_pause(watches, fd, what);
+		idle_cb(fd, watch_resume(watches, fd, idle_cb, proxy), proxy);
+	} else if (errno != EAGAIN) {
+		if (proxy->error == 0)
+			proxy->error = errno;
+		watch_stop(watches, fd);
+		stream_close(&proxy->stream);
+		proxy_end(proxy, strerror(proxy->error));
+	}
+}
+
+/* In clear and straight nothing is needed but the socket: there may be
+ * thousands, and each visitor costs one. False, and nothing is done, if that
+ * fails at once: nobody may hear of it now. */
+static bool
+call(struct proxy *proxy)
+{
+	int fd = net_connect(&proxy->to->addr);
+	bool is_on_its_way;
+
+	if (fd == -1)
+		return false;
+	proxy->stream.fd = fd;
+	is_on_its_way = greet(proxy) == -1;
+	if ((is_on_its_way && errno != EAGAIN) ||
+	    watch_start(proxy->client->watches, fd,
+		is_on_its_way ? called_cb : idle_cb, proxy) == -1) {
+		stream_close(&proxy->stream);
+		return false;
+	}
+	if (!is_on_its_way)
+		opened(proxy);
+	return true;
+}
+
 static void
 connected_cb(void *arg, const struct dial_result *to)
 {
@@ -503,16 +498,12 @@ connected_cb(void *arg, const struct dial_result *to)
 		return;
 	}
 	proxy->stream = to->stream;
-	proxy->ops->opened(proxy->arg);
-	if (!trust_is_ltp(&proxy->stream)) {
+	opened(proxy);
+	if (!trust_is_ltp(&proxy->stream))
 		proxy_end(proxy, "the server does not speak LTP");
-		return;
-	}
-	/* A new socket takes a few hundred bytes whole, or is dead. */
-	if (stream_write(&proxy->stream, proxy->to->hello,
-		proxy->to->hello_len) != (ssize_t)proxy->to->hello_len ||
-	    watch_start(
-		proxy->client->watches, proxy->stream.fd, idle_cb, proxy) == -1)
+	else if (greet(proxy) == -1 ||
+		 watch_start(proxy->client->watches, proxy->stream.fd, idle_cb,
+		     proxy) == -1)
 		proxy_end(proxy, "the request could not be sent");
 }
 
@@ -533,6 +524,8 @@ proxy_start(struct client *client, struct service *service,
 	proxy->arg = arg;
 	proxy->to = where;
 	proxy->stream = proxy->local = (struct stream)STREAM_NONE;
+	if (backend_is_plain(client, &to) && call(proxy))
+		return proxy;
 	proxy->dial = backend_dial(client, &to, connected_cb, proxy);
 	if (proxy->dial == NULL) {
 		free(proxy);
@@ -546,6 +539,12 @@ proxy_settle(struct proxy *proxy)
 {
 	if (proxy->stream.fd == -1)
 		return;
+	if (!proxy->is_open) {
+		/* The watch tells, as of all that becomes of it. */
+		proxy->error = ETIMEDOUT;
+		shutdown(proxy->stream.fd, SHUT_RDWR);
+		return;
+	}
 	net_keepalive(proxy->stream.fd);
 	if (proxy->local.fd != -1)
 		net_keepalive(proxy->local.fd);
@@ -587,8 +586,9 @@ proxy_free(struct proxy **proxyp)
 	if (proxy == NULL)
 		return;
 	dial_stop(&proxy->dial);
-	stop_waiting(proxy);
-	free(proxy->why);
+	if (proxy->room != NULL)
+		event_free(proxy->room);
+	refusal_free(proxy->refusal);
 	drop_early(proxy);
 	relay_free(proxy->relay);
 	if (proxy->stream.fd != -1)

@@ -18,7 +18,7 @@ struct proxy;
 struct service;
 
 struct proxy_ops {
-	/* It is connected, and idle. */
+	/* It is connected, and idle; perhaps before proxy_start() returns. */
 	void (*opened)(void *arg);
 
 	/* A visitor came; it is no longer idle. */
@@ -39,7 +39,8 @@ struct proxy_to {
 			 comes is the visitor's */
 };
 
-/* Starts. Never calls back before it returns. NULL if there is no memory. */
+/* Starts. Of what goes wrong it never tells before it returns. NULL if there is
+ * no memory. */
 struct proxy *proxy_start(struct client *, struct service *,
     const struct proxy_to *, const struct proxy_ops *, void *arg);
 
