@@ -14,7 +14,7 @@ import sys
 
 import lt
 
-SIZE = 100_000_000 if not lt.under_sanitizer() else 10_000_000
+SIZE = 1 << 30 if not lt.under_sanitizer() else 10_000_000
 FIRST = 20000 + os.getpid() % 12000  # the kernel takes those from 32768 on
 
 
