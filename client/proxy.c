@@ -477,6 +477,7 @@ call(struct proxy *proxy)
 	is_on_its_way = greet(proxy) == -1;
 	if ((is_on_its_way && errno != EAGAIN) ||
 	    watch_start(proxy->client->watches, fd,
+		is_on_its_way ? WATCH_IN | WATCH_OUT : WATCH_IN,
 		is_on_its_way ? called_cb : idle_cb, proxy) == -1) {
 		stream_close(&proxy->stream);
 		return false;
@@ -502,8 +503,8 @@ connected_cb(void *arg, const struct dial_result *to)
 	if (!trust_is_ltp(&proxy->stream))
 		proxy_end(proxy, "the server does not speak LTP");
 	else if (greet(proxy) == -1 ||
-		 watch_start(proxy->client->watches, proxy->stream.fd, idle_cb,
-		     proxy) == -1)
+		 watch_start(proxy->client->watches, proxy->stream.fd,
+		     WATCH_IN | WATCH_OUT, idle_cb, proxy) == -1)
 		proxy_end(proxy, "the request could not be sent");
 }
 

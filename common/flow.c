@@ -127,7 +127,7 @@ wrote(struct relay *r, struct flow *f, ssize_t n)
 	if (n > 0)
 		f->bytes += (uint64_t)n;
 	else if (n == -1 && errno == EAGAIN)
-		f->dst->is_writable = false;
+		relay_await_room(r, f->dst);
 	else
 		relay_fail(r, f->dst);
 }
@@ -399,7 +399,7 @@ fill_pipe(struct relay *r, struct flow *f)
  * which the relay passes on. If it has said all it will, and there is no TLS,
  * it hears of it by close(2), which comes next. */
 static void
-shut(struct flow *f, const struct flow *opposite)
+shut(struct relay *r, struct flow *f, const struct flow *opposite)
 {
 	bool is_last = opposite->state == FLOW_OVER && opposite->has_ended &&
 		       !has_tls(f->dst);
@@ -408,7 +408,7 @@ shut(struct flow *f, const struct flow *opposite)
 	    stream_shutdown(&f->dst->stream) == 0)
 		f->state = FLOW_OVER;
 	else
-		f->dst->is_writable = false;
+		relay_await_room(r, f->dst);
 }
 
 /* --- a turn --------------------------------------------------------------- */
@@ -440,7 +440,7 @@ flow_pump(struct relay *r, struct flow *f)
 	if (f->pipe.len == 0)
 		pipe_put(r->env->pipes, &f->pipe);
 	if (f->state == FLOW_ENDING && flow_is_empty(f))
-		shut(f, &r->flow[1 - f->dir]);
+		shut(r, f, &r->flow[1 - f->dir]);
 }
 
 void

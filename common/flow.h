@@ -76,6 +76,9 @@ struct relay_env {
 /* Moves what can be moved, up to a limit. */
 void flow_pump(struct relay *, struct flow *);
 
+/* That one takes nothing now: waits until it does. */
+void relay_await_room(struct relay *, struct end *);
+
 /* Keeps what was read and not yet dealt with; -1 without memory. */
 int flow_keep(struct flow *, const char *buf, size_t len);
 

@@ -246,6 +246,14 @@ turn(struct relay *r)
 	settle(r);
 }
 
+void
+relay_await_room(struct relay *r, struct end *e)
+{
+	e->is_writable = false;
+	if (watch_room(r->env->watches, e->stream.fd) == -1)
+		relay_end_now(r, RELAY_END_NO_MEMORY);
+}
+
 /* Keeps what is known of an end. */
 static void
 note(struct end *e, unsigned what)
@@ -290,6 +298,7 @@ relay_new(struct relay_env *env, const struct stream *a, const struct stream *b,
 	r->arg = arg;
 	for (i = 0; i < 2; i++) {
 		r->end[i].stream = *streams[i];
+		r->end[i].is_writable = true; /* writing tells if not */
 		r->flow[i] = (struct flow){
 			.src = &r->end[i],
 			.dst = &r->end[1 - i],
@@ -335,15 +344,16 @@ relay_start(struct relay *r)
 		struct end *e = &r->end[i];
 		int fd = e->stream.fd;
 
-		/* One that is new is called at once: that says what the kernel
-		 * has. Of others it is known. */
+		/* Of one that is new we are told what the kernel has, but not
+		 * what TLS has. */
 		if (e->stream.is_watched)
 			note(e, watch_resume(watches, fd, watch_cb, r));
-		else if (watch_start(watches, fd, watch_cb, r) == -1)
+		else if (watch_start(watches, fd, WATCH_IN, watch_cb, r) == -1)
 			return -1;
+		else
+			note(e, 0);
 	}
-	if (r->end[0].stream.is_watched && r->end[1].stream.is_watched)
-		relay_again(r);
+	relay_again(r);
 	return 0;
 }
 

@@ -29,6 +29,7 @@ struct slot {
 	void *arg;
 	uint32_t start; /* tells this watch from those before it */
 	uint8_t missed; /* what came while it was paused */
+	uint8_t what;	/* of WATCH_IN and WATCH_OUT it is told of these */
 	bool is_in;	/* perhaps still in the epoll set */
 };
 
@@ -127,7 +128,8 @@ put_in(struct watch_set *set, int fd, struct slot *s)
 {
 	int op = s->is_in ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 	struct epoll_event ev = {
-		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+		.events = EPOLLIN | EPOLLRDHUP | EPOLLET |
+			  ((s->what & WATCH_OUT) != 0 ? EPOLLOUT : 0),
 		.data.u64 = (uint64_t)s->start << 32 | (uint32_t)fd,
 	};
 
@@ -141,7 +143,8 @@ put_in(struct watch_set *set, int fd, struct slot *s)
 }
 
 int
-watch_start(struct watch_set *set, int fd, watch_fn fn, void *arg)
+watch_start(
+    struct watch_set *set, int fd, unsigned what, watch_fn fn, void *arg)
 {
 	struct slot *s;
 
@@ -149,6 +152,7 @@ watch_start(struct watch_set *set, int fd, watch_fn fn, void *arg)
 		return -1;
 	s = &set->slots[fd];
 	s->start = ++set->starts;
+	s->what = (uint8_t)what;
 	if (put_in(set, fd, s) == -1) {
 		watch_stop(set, fd);
 		return -1;
@@ -157,6 +161,18 @@ watch_start(struct watch_set *set, int fd, watch_fn fn, void *arg)
 	s->arg = arg;
 	s->is_in = true;
 	return 0;
+}
+
+int
+watch_room(struct watch_set *set, int fd)
+{
+	struct slot *s = &set->slots[fd];
+
+	assert((size_t)fd < set->size && s->is_in);
+	if ((s->what & WATCH_OUT) != 0)
+		return 0;
+	s->what |= WATCH_OUT;
+	return put_in(set, fd, s);
 }
 
 void

@@ -29,9 +29,16 @@ struct watch_set *watch_set_new(struct event_base *);
 void watch_set_free(struct watch_set *);
 
 /* From now on fn is called for `fd`, in a later turn of the loop: first of all
- * with what holds now, then each time that something changes. One that is
- * watched for somebody else is taken over. -1: no memory. */
-int watch_start(struct watch_set *, int fd, watch_fn, void *arg);
+ * with what holds now, if that is anything, then each time that something
+ * changes. `what` is WATCH_IN, or with WATCH_OUT: a connection has room nearly
+ * always, and who hears of that needlessly has a turn for nothing. An end is
+ * told in any case. One that is watched for somebody else is taken over. -1: no
+ * memory. */
+int watch_start(struct watch_set *, int fd, unsigned what, watch_fn, void *arg);
+
+/* There was no room: from now on it is told of that too, and at once if there
+ * is room again. Does nothing if it was told before. -1: no memory. */
+int watch_room(struct watch_set *, int fd);
 
 /* No more calls until watch_resume(), or watch_start(). `left` is what was told
  * and not dealt with: whoever resumes is told again. */

@@ -343,7 +343,8 @@ arrival_start(struct worker *w, struct conn *conn)
 	    a->conn.stream.tls != NULL ? clock_ms() : a->conn.accepted_ms;
 	deadline_add(w->arrivals->deadlines, &a->deadline,
 	    since_ms + w->config->head_timeout * 1000ull);
-	if (watch_start(w->watches, a->conn.stream.fd, arrival_cb, a) == -1) {
+	if (watch_start(
+		w->watches, a->conn.stream.fd, WATCH_IN, arrival_cb, a) == -1) {
 		struct conn lost;
 
 		leave(a, &lost);

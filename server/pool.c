@@ -76,7 +76,7 @@ start_watch(struct proxy *p, const struct stream *stream)
 	if (stream->is_watched &&
 	    watch_resume(watches, stream->fd, proxy_cb, p) == WATCH_OUT)
 		return 0;
-	return watch_start(watches, stream->fd, proxy_cb, p);
+	return watch_start(watches, stream->fd, WATCH_IN, proxy_cb, p);
 }
 
 bool

@@ -63,7 +63,8 @@ START_TEST(tells_what_holds_now_and_then_what_changes)
 {
 	struct seen seen = { 0 };
 
-	ck_assert_int_eq(watch_start(set, pair[0], note, &seen), 0);
+	ck_assert_int_eq(
+	    watch_start(set, pair[0], WATCH_IN | WATCH_OUT, note, &seen), 0);
 	ck_assert_uint_eq(seen.calls, 0);
 	turn();
 	ck_assert_uint_eq(seen.calls, 1);
@@ -77,11 +78,45 @@ START_TEST(tells_what_holds_now_and_then_what_changes)
 }
 END_TEST
 
+/* Room is told only to who asks for it: at once if there is some, and when
+ * there is some again. */
+START_TEST(room_is_told_on_demand)
+{
+	struct seen seen = { 0 };
+	char buf[4096] = { 0 };
+
+	ck_assert_int_eq(watch_start(set, pair[0], WATCH_IN, note, &seen), 0);
+	turn();
+	ck_assert_uint_eq(seen.calls, 0);
+	while (send(pair[0], buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		continue;
+	ck_assert_int_eq(watch_room(set, pair[0]), 0);
+	turn();
+	ck_assert_uint_eq(seen.calls, 0);
+	while (recv(pair[1], buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		continue;
+	turn();
+	ck_assert_uint_eq(seen.calls, 1);
+	ck_assert_uint_eq(seen.what, WATCH_OUT);
+	ck_assert_int_eq(watch_room(set, pair[0]), 0);
+	turn();
+	ck_assert_uint_eq(seen.calls, 1);
+	/* Whoever comes next begins anew. */
+	watch_start(set, pair[0], WATCH_IN, note, &seen);
+	turn();
+	ck_assert_uint_eq(seen.calls, 1);
+	ck_assert_int_eq(watch_room(set, pair[0]), 0);
+	turn();
+	ck_assert_uint_eq(seen.calls, 2);
+	ck_assert_uint_eq(seen.what, WATCH_OUT);
+}
+END_TEST
+
 START_TEST(tells_the_end_from_bytes)
 {
 	struct seen seen = { 0 };
 
-	watch_start(set, pair[0], note, &seen);
+	watch_start(set, pair[0], WATCH_IN | WATCH_OUT, note, &seen);
 	shutdown(pair[1], SHUT_WR);
 	turn();
 	ck_assert_uint_eq(seen.what & WATCH_HUP, WATCH_HUP);
@@ -93,13 +128,14 @@ START_TEST(goes_from_one_to_the_next)
 {
 	struct seen first = { 0 }, second = { 0 };
 
-	watch_start(set, pair[0], note, &first);
+	watch_start(set, pair[0], WATCH_IN | WATCH_OUT, note, &first);
 	turn();
 	watch_pause(set, pair[0], 0);
 	say(pair[1]);
 	turn();
 	ck_assert_uint_eq(first.calls, 1);
-	ck_assert_int_eq(watch_start(set, pair[0], note, &second), 0);
+	ck_assert_int_eq(
+	    watch_start(set, pair[0], WATCH_IN | WATCH_OUT, note, &second), 0);
 	turn();
 	ck_assert_uint_eq(first.calls, 1);
 	ck_assert_uint_eq(second.calls, 1);
@@ -112,7 +148,7 @@ START_TEST(goes_on_without_a_call)
 {
 	struct seen first = { 0 }, second = { 0 };
 
-	watch_start(set, pair[0], note, &first);
+	watch_start(set, pair[0], WATCH_IN | WATCH_OUT, note, &first);
 	turn();
 	watch_pause(set, pair[0], 0);
 	ck_assert_uint_eq(watch_resume(set, pair[0], note, &second), WATCH_OUT);
@@ -138,13 +174,14 @@ START_TEST(leaves_the_set)
 	struct seen seen = { 0 };
 	int other = dup(pair[0]);
 
-	watch_start(set, pair[0], note, &seen);
+	watch_start(set, pair[0], WATCH_IN | WATCH_OUT, note, &seen);
 	turn();
 	watch_remove(set, pair[0]);
 	close(pair[0]);
 	ck_assert_int_eq(dup2(other, pair[0]), pair[0]);
 	close(other);
-	ck_assert_int_eq(watch_start(set, pair[0], note, &seen), 0);
+	ck_assert_int_eq(
+	    watch_start(set, pair[0], WATCH_IN | WATCH_OUT, note, &seen), 0);
 	say(pair[1]);
 	turn();
 	turn();
@@ -159,11 +196,12 @@ START_TEST(a_number_that_is_used_again)
 	struct seen first = { 0 }, second = { 0 };
 	int old = dup(pair[0]);
 
-	watch_start(set, old, note, &first);
+	watch_start(set, old, WATCH_IN | WATCH_OUT, note, &first);
 	say(pair[1]);
 	watch_stop(set, old);
 	ck_assert_int_eq(dup2(pair[1], old), old);
-	ck_assert_int_eq(watch_start(set, old, note, &second), 0);
+	ck_assert_int_eq(
+	    watch_start(set, old, WATCH_IN | WATCH_OUT, note, &second), 0);
 	turn();
 	ck_assert_uint_eq(first.calls, 0);
 	ck_assert_uint_eq(second.calls, 1);
@@ -178,14 +216,16 @@ START_TEST(guesses_that_are_wrong)
 {
 	struct seen seen = { 0 };
 
-	watch_start(set, pair[0], note, &seen);
+	watch_start(set, pair[0], WATCH_IN | WATCH_OUT, note, &seen);
 	watch_stop(set, pair[0]);
-	ck_assert_int_eq(watch_start(set, pair[0], note, &seen), 0);
+	ck_assert_int_eq(
+	    watch_start(set, pair[0], WATCH_IN | WATCH_OUT, note, &seen), 0);
 	turn();
 	ck_assert_uint_eq(seen.calls, 1);
 	close(pair[0]);
 	ck_assert_int_eq(dup2(pair[1], pair[0]), pair[0]);
-	ck_assert_int_eq(watch_start(set, pair[0], note, &seen), 0);
+	ck_assert_int_eq(
+	    watch_start(set, pair[0], WATCH_IN | WATCH_OUT, note, &seen), 0);
 	turn();
 	ck_assert_uint_eq(seen.calls, 2);
 }
@@ -211,8 +251,8 @@ START_TEST(one_ends_another)
 {
 	struct killer a = { .other = pair[1] }, b = { .other = pair[0] };
 
-	watch_start(set, pair[0], kill_other, &a);
-	watch_start(set, pair[1], kill_other, &b);
+	watch_start(set, pair[0], WATCH_IN | WATCH_OUT, kill_other, &a);
+	watch_start(set, pair[1], WATCH_IN | WATCH_OUT, kill_other, &b);
 	turn();
 	ck_assert_uint_eq(a.seen.calls + b.seen.calls, 1);
 }
@@ -229,7 +269,8 @@ start_another(int fd, unsigned what, void *arg)
 	if (next < 499) {
 		next++;
 		ck_assert_int_eq(
-		    watch_start(set, dup(pair[0]), start_another, &many[next]),
+		    watch_start(set, dup(pair[0]), WATCH_IN | WATCH_OUT,
+			start_another, &many[next]),
 		    0);
 	}
 }
@@ -237,7 +278,8 @@ start_another(int fd, unsigned what, void *arg)
 /* The table grows under the feet of whoever is being called. */
 START_TEST(many_more_from_within)
 {
-	watch_start(set, pair[0], start_another, &many[0]);
+	watch_start(
+	    set, pair[0], WATCH_IN | WATCH_OUT, start_another, &many[0]);
 	for (int i = 0; i < 1000; i++)
 		turn();
 	for (int i = 0; i < 500; i++)
@@ -256,6 +298,7 @@ main(void)
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, tells_what_holds_now_and_then_what_changes);
+	tcase_add_test(t, room_is_told_on_demand);
 	tcase_add_test(t, tells_the_end_from_bytes);
 	tcase_add_test(t, goes_from_one_to_the_next);
 	tcase_add_test(t, goes_on_without_a_call);
