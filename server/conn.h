@@ -24,15 +24,15 @@ enum conn_language {
 
 struct conn {
 	struct stream stream; /* none once somebody else has taken it */
-	uint16_t listener;    /* of those that are bound, see public.h */
-	enum conn_language language;
-	bool is_bridged;      /* another worker has its TLS, see bridge.h */
-	uint16_t hops;	      /* how often it was handed over */
 	uint64_t accepted_ms; /* clock_ms() of accept: limits the head */
 	uint64_t ready_ms;    /* when the first bytes were whole: limits the
 				 wait for a proxy connection. Browsers open
 				 connections long before they ask */
 	struct net_addr peer;
+	enum conn_language language;
+	uint16_t listener; /* of those that are bound, see public.h */
+	uint16_t hops;	   /* how often it was handed over */
+	bool is_bridged;   /* another worker has its TLS, see bridge.h */
 };
 
 /* Moves the connection out of *from, whose stream is none then. */

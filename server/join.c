@@ -51,7 +51,7 @@ struct join {
 	enum registry_kind kind;
 	bool is_node;
 	bool has_page; /* we answered for the local service */
-	char name[LTP_NAME_MAX + 1];
+	char name[];   /* of the tunnel, which may be gone before it */
 };
 
 /* The books: the log line and the counters. */
@@ -129,7 +129,7 @@ close_with_page(struct join *j, int status, const char *why)
 	char name[LTP_NAME_MAX + 1];
 	enum registry_kind kind = j->kind;
 
-	memcpy(name, j->name, sizeof(name));
+	strcpy(name, j->name);
 	join_close(j, is_http ? status : 0, why);
 	if (kind == REGISTRY_TCP)
 		conn_close(&visitor);
@@ -328,7 +328,7 @@ watch_requests(struct join *j)
 		.port = way.port,
 		.forwarded = w->config->forwarded,
 		.is_once = j->is_node,
-		.peer = j->visitor.peer,
+		.peer = &j->visitor.peer,
 		.gate = j->gate,
 		.trusted = forwarded_trusted(w->config, &j->visitor),
 	};
@@ -470,7 +470,7 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 	struct worker *w = s->worker;
 	struct join *j;
 
-	if ((j = calloc(1, sizeof(*j))) == NULL)
+	if ((j = calloc(1, sizeof(*j) + strlen(s->name) + 1)) == NULL)
 		return JOIN_NO_MEMORY;
 	j->relay =
 	    relay_new(w->relays, &visitor->stream, &proxy->stream, &ops, j);
@@ -488,7 +488,7 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 	j->worker = w;
 	j->visitor = conn_take(visitor);
 	j->proxy = conn_take(proxy);
-	memcpy(j->name, s->name, sizeof(j->name));
+	strcpy(j->name, s->name);
 	j->kind = s->kind;
 	j->is_node = s->node != NULL;
 	j->gate = gate_ref(s->gate);

@@ -85,7 +85,7 @@ static struct forwarded
 what_is_told(const struct visitor *v)
 {
 	return (struct forwarded){
-		.peer = v->peer,
+		.peer = *v->peer,
 		.scheme = v->scheme,
 		.port = v->port,
 		.is_off = !v->forwarded,

@@ -65,7 +65,7 @@ struct visitor {
 	bool forwarded;
 	bool is_once; /* the local service is asked to close the connection
 			 after its answer */
-	struct net_addr peer;		 /* the visitor's */
+	const struct net_addr *peer;	 /* the visitor's; borrowed */
 	const struct gate *gate;	 /* NULL: open to all; borrowed */
 	const struct cidr_list *trusted; /* of forwarded_trusted() */
 	struct follow follow;

@@ -90,6 +90,7 @@ new_pair(int *mine)
 static void
 setup(void)
 {
+	static struct net_addr peer;
 	static const struct relay_ops ops = { inspect, done };
 
 	registry = registry_new(4);
@@ -108,8 +109,9 @@ setup(void)
 		.scheme = "http",
 		.port = 8000,
 		.forwarded = true,
+		.peer = &peer,
 	};
-	ck_assert_int_eq(net_addr_from(&v.peer, "203.0.113.7", 40112), 0);
+	ck_assert_int_eq(net_addr_from(&peer, "203.0.113.7", 40112), 0);
 	visitor_init(&v, relay);
 	ck_assert_int_eq(relay_start(relay), 0);
 }
