@@ -7,8 +7,8 @@
  *   CONNECT -> IDLE -> LOCAL -> JOINED  no descriptor is left: LOCAL again
  *                        \---> REFUSE    no local service: an answer of ours
  *
- * Of the visitor's bytes those are read that come with the proxy reply; they
- * are kept for the relay, and the others stay in the kernel until there is one.
+ * Bytes of the visitor that come with the proxy reply are kept for the relay;
+ * the others stay in the kernel until there is one.
  */
 #define _GNU_SOURCE
 
@@ -24,6 +24,7 @@
 
 #include "client/backend.h"
 #include "client/client.h"
+#include "client/counters.h"
 #include "client/local.h"
 #include "client/options.h"
 #include "client/request.h"
@@ -33,7 +34,6 @@
 #include "common/http.h"
 #include "common/log.h"
 #include "common/ltp.h"
-#include "common/net.h"
 #include "common/relay.h"
 #include "common/stream.h"
 #include "common/watch.h"
@@ -61,8 +61,8 @@ struct proxy {
 	char *early;		 /* read, and not yet dealt with */
 	size_t early_len;	 /* at most READ_MAX */
 	struct request *request; /* JOINED, if somebody wants to look */
-	int error;		 /* REFUSE: why there is no local service; or
-				    why there is no connection at all */
+	int error;		 /* why there is no local service, or no
+				    connection at all */
 	char *why;		 /* the same in words */
 	unsigned left;		 /* to be read, as the watch tells it */
 	bool has_timeout;	 /* an idle one of some age has */
@@ -396,7 +396,7 @@ meet_visitor(struct proxy *proxy, const char *peer)
 	watch_pause(proxy->client->watches, proxy->stream.fd, proxy->left);
 	proxy->stream.is_watched = true;
 	proxy->joined_ms = clock_ms();
-	proxy->number = ++proxy->client->visitors;
+	proxy->number = ++proxy->client->counters->visitors;
 	tell_visitor(proxy, peer);
 	if (peer == NULL || net_addr_read(&proxy->visitor, peer) == -1)
 		memset(&proxy->visitor, 0, sizeof(proxy->visitor));
