@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What all parts of ltclient share, made once by main and only borrowed by
- * everybody else.
+ * What all parts of ltclient share, made once by main, or by a worker for
+ * itself, and only borrowed by everybody else.
  */
 #ifndef LT_CLIENT_CLIENT_H
 #define LT_CLIENT_CLIENT_H
@@ -11,11 +11,17 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+struct counters;
+struct counters_process;
+struct crew;
+struct display_pen;
 struct drain_set;
 struct event_base;
 struct options;
 struct pool;
 struct relay_env;
+struct service;
+struct status;
 struct trust;
 struct tunnel_options;
 struct watch_set;
@@ -33,20 +39,32 @@ struct traffic {
 struct client {
 	struct event_base *base;
 	const struct options *options;
-	struct watch_set *watches; /* of proxy and local connections */
+	struct service *services; /* one for each tunnel of the options */
+	struct crew *crew;	  /* NULL in a worker */
+	struct counters *counters;
+	struct counters_process *own; /* row of those */
+	struct watch_set *watches;    /* of proxy and local connections */
 	struct relay_env *relays;
 	struct drain_set *drains;
 	struct trust *server_trust; /* NULL: the server is met in clear */
 	struct trust *web_trust;    /* the same, for HTTP instead of LTP */
 	LIST_HEAD(, pool) pools; /* retired ones with joined connections too */
 	size_t connections;	 /* proxy connections, in whatever state */
-	size_t joined;		 /* those of them with a visitor */
 	size_t pipes;		 /* of the relays, at most */
-	uint64_t visitors;	 /* that have come so far */
 	uint64_t bytes_in;	 /* of those who have gone, to the local */
 	uint64_t bytes_out;	 /* service and from it */
 	bool said_full;		 /* that descriptors have run out */
 };
+
+/* Makes an event loop, and what relays need; -1 if that cannot be had. Either
+ * way client_fini() it. */
+int client_init(struct client *);
+void client_fini(struct client *);
+
+/* Whoever displays something has it told there too, and written so; see struct
+ * display. */
+void client_set_display(
+    struct options *, struct status *, const struct display_pen *);
 
 /* What one tunnel leads to. Lives as long as the client, since visitors may be
  * joined with it when their tunnel is over. */

@@ -32,20 +32,44 @@ flush(void)
 	return result;
 }
 
+int
+display_write(
+    const struct display *display, enum display_to to, const char *line)
+{
+	if (display->pen != NULL) {
+		display->pen->write(display->pen->arg, to, line);
+		return 0;
+	}
+	switch (to) {
+	case DISPLAY_OUT:
+		puts(line);
+		return flush();
+	case DISPLAY_ERR:
+		if (!status_print(display->status, line))
+			fprintf(stderr, "%s\n", line);
+		break;
+	case DISPLAY_STATUS:
+		status_error(display->status, line);
+		break;
+	}
+	return 0;
+}
+
 /* Writes one event and frees it; NULL, if there was no memory, is skipped. */
 static int
 put_event(const struct display *display, json_t *event)
 {
+	char *line = NULL;
 	int result = 0;
 
 	if (event != NULL && display->tunnel != NULL)
 		json_object_set_new(
 		    event, "tunnel", json_string(display->tunnel));
-	if (display->json && event != NULL &&
-	    json_dumpf(event, stdout, JSON_COMPACT | JSON_ENSURE_ASCII) == 0) {
-		putchar('\n');
-		result = flush();
-	}
+	if (display->json && event != NULL)
+		line = json_dumps(event, JSON_COMPACT | JSON_ENSURE_ASCII);
+	if (line != NULL)
+		result = display_write(display, DISPLAY_OUT, line);
+	free(line);
 	json_decref(event);
 	return result;
 }
@@ -67,8 +91,7 @@ put_raw(const struct display *display, const char *what, const char *line)
 	if (asprintf(&text, "%s%s%s%s", what, label != NULL ? label : "",
 		label != NULL ? ": " : "", line) == -1)
 		return;
-	if (!status_print(display->status, text))
-		fprintf(stderr, "%s\n", text);
+	display_write(display, DISPLAY_ERR, text);
 	free(text);
 }
 
@@ -165,7 +188,7 @@ display_request_begun(
     const struct display *display, const char *method, const char *path)
 {
 	time_t now = time(NULL);
-	char text[128];
+	char text[128], *line;
 	struct tm tm;
 
 	if (!display->as_lt)
@@ -174,8 +197,10 @@ display_request_begun(
 	if (strftime(text, sizeof(text), "%a %b %d %Y %H:%M:%S GMT%z (%Z)",
 		&tm) == 0)
 		text[0] = '\0';
-	printf("%s %s %s\n", text, method, path);
-	flush();
+	if (asprintf(&line, "%s %s %s", text, method, path) == -1)
+		return;
+	display_write(display, DISPLAY_OUT, line);
+	free(line);
 }
 
 void
@@ -256,7 +281,7 @@ display_error(const struct display *display, const char *fmt, ...)
 	va_end(args);
 	put_event(display,
 	    json_pack("{s:s, s:s}", "event", "error", "message", text));
-	status_error(display->status, text);
+	display_write(display, DISPLAY_STATUS, text);
 	put_line(display, "%s", text);
 }
 

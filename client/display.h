@@ -20,6 +20,19 @@
 struct status;
 struct traffic;
 
+/* Where a whole line goes. */
+enum display_to {
+	DISPLAY_OUT,	/* standard output */
+	DISPLAY_ERR,	/* standard error, or above the block on the terminal */
+	DISPLAY_STATUS, /* it is the last error, for the status */
+};
+
+/* Who writes in place of this process; the text is borrowed. */
+struct display_pen {
+	void (*write)(void *arg, enum display_to, const char *line);
+	void *arg;
+};
+
 struct display {
 	const char *tunnel;  /* which one it is about, for events; NULL */
 	bool is_one_of_many; /* so that people are told that too */
@@ -30,7 +43,12 @@ struct display {
 	bool as_lt;	       /* requests as lt prints them */
 	struct status *status; /* hears of all, and may have the terminal; NULL:
 				  nobody wants it */
+	const struct display_pen *pen; /* NULL: this process writes */
 };
+
+/* Writes a line, without its end, that is ready; -1 and errno if that is known
+ * to have failed. */
+int display_write(const struct display *, enum display_to, const char *line);
 
 /* The tunnel is up, for the first time or with another URL. -1 and errno if
  * that could not be written. */

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: ISC
  *
- * Waits for the last visitors. Called by main. Owns a timer. It looks again
- * and again, since connections end in many places: in a pool, in a relay, in
- * a page that is still being sent.
+ * Waits for the last visitors. Called by main and worker. Owns a timer. It
+ * looks again and again, since connections end in many places: in a pool, in a
+ * relay, in a page that is still being sent.
  */
 #include "client/leave.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
-#include <stdint.h>
 #include <stdlib.h>
 
 #include "client/client.h"
+#include "client/counters.h"
+#include "client/crew.h"
 #include "client/options.h"
 #include "common/clock.h"
 #include "common/drain.h"
@@ -21,6 +22,7 @@
 
 struct leave {
 	struct client *client;
+	int64_t joined_ms;
 	leave_fn fn;
 	void *arg;
 	struct event look;
@@ -31,10 +33,11 @@ static bool
 is_over(const struct leave *leave)
 {
 	const struct client *client = leave->client;
-	uint64_t ms = clock_ms() - leave->since_ms;
+	int64_t ms = (int64_t)(clock_ms() - leave->since_ms);
 
-	if (drain_count(client->drains) > 0 || client->joined > 0)
-		return ms >= LEAVE_MAX_S * 1000;
+	if (drain_count(client->drains) > 0 || client->own->joined > 0 ||
+	    crew_count(client->crew) > 0)
+		return ms >= leave->joined_ms;
 	/* Until the server has ended the idle ones a visitor may come. */
 	return client->connections == 0 || ms >= IDLE_MS;
 }
@@ -43,26 +46,29 @@ static void
 look_cb(int fd, short what, void *arg)
 {
 	struct leave *leave = arg;
+	uint64_t joined;
 
 	(void)fd;
 	(void)what;
 	if (!is_over(leave))
 		return;
 	event_del(&leave->look);
-	if (leave->client->joined > 0)
+	joined = counters_joined(leave->client->counters);
+	if (joined > 0)
 		display_note(&leave->client->options->display,
-		    "visitors who are cut off: %zu", leave->client->joined);
+		    "visitors who are cut off: %ju", (uintmax_t)joined);
 	leave->fn(leave->arg);
 }
 
 struct leave *
-leave_new(struct client *client, leave_fn fn, void *arg)
+leave_new(struct client *client, int64_t joined_ms, leave_fn fn, void *arg)
 {
 	struct leave *leave = calloc(1, sizeof(*leave));
 
 	if (leave == NULL)
 		return NULL;
 	leave->client = client;
+	leave->joined_ms = joined_ms;
 	leave->fn = fn;
 	leave->arg = arg;
 	event_assign(
@@ -83,7 +89,7 @@ void
 leave_begin(struct leave *leave, bool is_urgent)
 {
 	struct timeval span = clock_span(LOOK_MS);
-	size_t joined = leave->client->joined;
+	uint64_t joined = counters_joined(leave->client->counters);
 
 	if (leave->since_ms != 0 || (is_urgent && joined == 0) ||
 	    event_add(&leave->look, &span) == -1) {
@@ -93,7 +99,7 @@ leave_begin(struct leave *leave, bool is_urgent)
 	leave->since_ms = clock_ms();
 	if (joined > 0)
 		display_note(&leave->client->options->display,
-		    "visitors who are still served: %zu; they have %d s, "
+		    "visitors who are still served: %ju; they have %d s, "
 		    "another signal ends them at once",
-		    joined, LEAVE_MAX_S);
+		    (uintmax_t)joined, LEAVE_MAX_S);
 }

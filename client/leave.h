@@ -7,21 +7,26 @@
 #define LT_CLIENT_LEAVE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct client;
 struct leave;
 
-#define LEAVE_MAX_S 30 /* for those who are joined */
+#define LEAVE_MAX_S    30
+#define LEAVE_FOR_EVER INT64_MAX
 
 typedef void (*leave_fn)(void *arg);
 
-/* Does nothing yet. NULL if there is no memory. */
-struct leave *leave_new(struct client *, leave_fn, void *arg);
+/* Does nothing yet; those who are joined will have so long. NULL if there is
+ * no memory. */
+struct leave *leave_new(
+    struct client *, int64_t joined_ms, leave_fn, void *arg);
 
 /* NULL is fine. */
 void leave_free(struct leave *);
 
-/* Its tunnels have left. Calls back once nobody is there, or the time is up;
+/* Its tunnels have left. Calls back once nobody is there, in this process and
+ * in its workers, or the time is up;
  * may do so before it returns: if nobody is joined and it `is_urgent`, or if
  * it was begun before. */
 void leave_begin(struct leave *, bool is_urgent);

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "client/client.h"
+#include "client/counters.h"
+#include "client/crew.h"
 #include "client/diagnose.h"
 #include "client/leave.h"
 #include "client/lt.h"
@@ -20,22 +22,14 @@
 #include "client/status.h"
 #include "client/trust.h"
 #include "client/tunnel.h"
-#include "common/drain.h"
 #include "common/limit.h"
-#include "common/relay.h"
 #include "common/stdfds.h"
-#include "common/watch.h"
-
-#define PIPES_MAX 96 /* 24 MiB: half of what one user may have */
-#define PIPE_SIZE (256 * 1024)
-#define DRAIN_MAX 256
 
 #define SIGNALS 3
 
 struct run {
 	struct client client;
-	struct options *options;  /* the same as the client's */
-	struct service *services; /* one for each tunnel */
+	struct options *options; /* the same as the client's */
 	struct tunnel **tunnels;
 	size_t n;
 	size_t ended;
@@ -75,6 +69,7 @@ signal_cb(int number, short what, void *arg)
 		tunnel_leave(run->tunnels[i]);
 	run->code = TUNNEL_EXIT_REQUEST;
 	status_leave(run->options->display.status);
+	crew_leave(run->client.crew);
 	leave_begin(run->leave, number == SIGINT);
 }
 
@@ -102,7 +97,7 @@ meet(struct run *run)
 		display_error(&options->display, "%s", why);
 		return false;
 	}
-	for (service = run->services; service < run->services + run->n;
+	for (service = client->services; service < client->services + run->n;
 	     service++) {
 		if (!service->options->target.is_tls)
 			continue;
@@ -125,29 +120,19 @@ meet(struct run *run)
 static bool
 make_services(struct run *run)
 {
-	const struct options *options = run->client.options;
+	struct client *client = &run->client;
+	const struct options *options = client->options;
 	size_t i;
 
-	run->services = calloc(options->tunnels_n, sizeof(*run->services));
+	client->services =
+	    calloc(options->tunnels_n, sizeof(*client->services));
 	run->tunnels = calloc(options->tunnels_n, sizeof(struct tunnel *));
-	if (run->services == NULL || run->tunnels == NULL)
+	if (client->services == NULL || run->tunnels == NULL)
 		return false;
 	run->n = options->tunnels_n;
 	for (i = 0; i < run->n; i++)
-		run->services[i].options = &options->tunnels[i];
+		client->services[i].options = &options->tunnels[i];
 	return true;
-}
-
-/* Whoever displays something has it told there too. */
-static void
-set_status(struct run *run, struct status *status)
-{
-	struct options *options = run->options;
-	size_t i;
-
-	options->display.status = status;
-	for (i = 0; i < options->tunnels_n; i++)
-		options->tunnels[i].display.status = status;
 }
 
 static int
@@ -158,24 +143,16 @@ run_init(struct run *run)
 	size_t n;
 	int i;
 
-	client->base = event_base_new();
-	if (client->base == NULL)
+	client->counters = counters_new();
+	if (client->counters == NULL || client_init(client) == -1)
 		return -1;
-	/* A pipe is two descriptors: an eighth of all for pipes. */
-	client->pipes = limit_fds() / 16;
-	if (client->pipes > PIPES_MAX)
-		client->pipes = PIPES_MAX;
-	set_status(run, status_new(client, &client->options->display));
-	client->watches = watch_set_new(client->base);
-	if (client->watches == NULL)
+	client->own = &client->counters->process[0];
+	client->crew = crew_new(client, run->options);
+	run->leave = leave_new(client, LEAVE_MAX_S * 1000, left_cb, run);
+	if (client->crew == NULL || run->leave == NULL)
 		return -1;
-	client->relays = relay_env_new(
-	    client->base, client->watches, client->pipes, PIPE_SIZE);
-	client->drains = drain_set_new(client->base, DRAIN_MAX);
-	run->leave = leave_new(client, left_cb, run);
-	if (client->relays == NULL || client->drains == NULL ||
-	    run->leave == NULL)
-		return -1;
+	client_set_display(
+	    run->options, status_new(client, &client->options->display), NULL);
 	for (i = 0; i < SIGNALS; i++) {
 		run->signals[i] =
 		    evsignal_new(client->base, numbers[i], signal_cb, run);
@@ -185,7 +162,7 @@ run_init(struct run *run)
 	}
 	for (n = 0; n < run->n; n++) {
 		run->tunnels[n] =
-		    tunnel_new(client, &run->services[n], over_cb, run);
+		    tunnel_new(client, &client->services[n], over_cb, run);
 		if (run->tunnels[n] == NULL)
 			return -1;
 	}
@@ -199,8 +176,10 @@ run_fini(struct run *run)
 	size_t n;
 	int i;
 
+	if (client->crew != NULL)
+		crew_end(client->crew);
 	status_free(run->options->display.status);
-	set_status(run, NULL);
+	client_set_display(run->options, NULL, NULL);
 	for (n = 0; n < run->n; n++)
 		tunnel_free(run->tunnels[n]);
 	pool_free_all(client);
@@ -208,18 +187,15 @@ run_fini(struct run *run)
 		if (run->signals[i] != NULL)
 			event_free(run->signals[i]);
 	leave_free(run->leave);
-	drain_set_free(client->drains);
+	crew_free(client->crew);
 	trust_free(client->server_trust);
 	trust_free(client->web_trust);
 	for (n = 0; n < run->n; n++)
-		trust_free(run->services[n].trust);
-	free(run->services);
+		trust_free(client->services[n].trust);
+	free(client->services);
 	free(run->tunnels);
-	if (client->relays != NULL)
-		relay_env_free(client->relays);
-	watch_set_free(client->watches);
-	if (client->base != NULL)
-		event_base_free(client->base);
+	client_fini(client);
+	counters_free(client->counters);
 }
 
 /* No tunnel, and nothing of what one needs. */

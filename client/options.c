@@ -15,6 +15,7 @@
 #include "client/lt.h"
 #include "client/options_server.h"
 #include "client/options_tunnel.h"
+#include "client/processes.h"
 
 /* What the command line says, before it is understood as a whole. */
 struct given {
@@ -22,6 +23,7 @@ struct given {
 	const char *server;
 	const char *ca;
 	const char *token;
+	const char *processes;
 	char *proxy; /* wiped, if there is a password in it */
 	bool insecure;
 	bool json;
@@ -105,6 +107,8 @@ static const struct row rows[] = {
 	    NULL },
 	{ 0, { "no-reconnect" }, NULL, AT(no_reconnect),
 	    "exit when the server is lost", NULL },
+	{ 0, { "processes" }, "N", AT(processes),
+	    "use so many cores at most (else all)", NULL },
 	{ 'c', { "config" }, "FILE", AT(config),
 	    "read this configuration file too", NULL },
 	{ 'q', { "quiet" }, NULL, AT(quiet),
@@ -528,6 +532,11 @@ settle(struct options *options, struct given *given, int argc, char **argv,
 	const struct options_server of = { given->server, given->ca,
 		given->insecure, given->token, given->proxy };
 
+	options->processes = processes_default();
+	if (given->processes != NULL &&
+	    !processes_read(&options->processes, given->processes))
+		return bad(error, "--processes: it is a number from 1 to %d",
+		    PROCESSES_MAX);
 	options->no_reconnect = given->no_reconnect;
 	options->open = given->open;
 	options->display.as_lt = given->as_lt;

@@ -42,10 +42,11 @@ struct tunnel_options {
 
 struct options {
 	struct url server;
-	char ca[PATH_MAX]; /* whom to trust about the server; "": the system's
-			      roots */
-	bool insecure;	   /* any certificate of the server will do */
-	struct way way;	   /* out to the server */
+	char ca[PATH_MAX];  /* whom to trust about the server; "": the system's
+			       roots */
+	bool insecure;	    /* any certificate of the server will do */
+	struct way way;	    /* out to the server */
+	unsigned processes; /* of the client, at most */
 	bool no_reconnect;
 	bool open; /* the URLs, in a browser */
 	/* Shown to the server, and to nobody else: the token, and what HTTP has

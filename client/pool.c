@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * Keeps proxy connections ready. Called by tunnel. Owns the proxies. A visitor
- * who takes one has it replaced at once; one that fails or is refused is
- * replaced after a growing pause, never in a tight loop. Idle ones are never
+ * Keeps proxy connections ready. Called by supply and worker. Owns the proxies.
+ * A visitor who takes one has it replaced at once; one that fails or is refused
+ * is replaced after a growing pause, never in a tight loop. Idle ones are never
  * closed from here while the session lives: each may be on its way to a
  * visitor. With too few descriptors those that were used are not replaced.
  */
@@ -18,6 +18,7 @@
 
 #include "client/backoff.h"
 #include "client/client.h"
+#include "client/counters.h"
 #include "client/options.h"
 #include "client/proxy.h"
 #include "common/clock.h"
@@ -123,7 +124,7 @@ member_free(struct member *member)
 
 	LIST_REMOVE(member, entry);
 	if (member->is_joined) {
-		pool->client->joined--;
+		pool->client->own->joined--;
 		pool->joined_n--;
 	} else {
 		pool->spare_n--;
@@ -342,7 +343,7 @@ joined_cb(void *arg)
 	/* There will be a local connection, too. */
 	member->looks = 0;
 	settle_later(pool);
-	pool->client->joined++;
+	pool->client->own->joined++;
 	pool->spare_n--;
 	pool->joined_n++;
 	pool->misses = 0;
@@ -542,20 +543,17 @@ pool_retire(struct pool **poolp)
 }
 
 void
-pool_traffic(const struct client *client, struct traffic *traffic)
+pool_publish(const struct client *client)
 {
+	uint64_t in = client->bytes_in, out = client->bytes_out;
 	const struct pool *pool;
 	const struct member *member;
 
-	*traffic = (struct traffic){ .all = client->visitors,
-		.in = client->bytes_in,
-		.out = client->bytes_out };
 	LIST_FOREACH (pool, &client->pools, entry)
-		LIST_FOREACH (member, &pool->joined, entry) {
-			traffic->now++;
-			proxy_add_bytes(
-			    member->proxy, &traffic->in, &traffic->out);
-		}
+		LIST_FOREACH (member, &pool->joined, entry)
+			proxy_add_bytes(member->proxy, &in, &out);
+	client->own->bytes_in = in;
+	client->own->bytes_out = out;
 }
 
 void

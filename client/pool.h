@@ -15,12 +15,12 @@
 struct client;
 struct pool;
 struct service;
-struct traffic;
 
 #define POOL_MAX 64 /* idle ones, whatever the server asks for */
 
 /* What a proxy request says; NULL where there is nothing to say. Copied. */
 struct pool_session {
+	unsigned number; /* of the session, 1 being the first; not said */
 	struct net_addr backend;
 	const char *name;
 	const char *client;
@@ -58,7 +58,7 @@ void pool_retire(struct pool **);
 /* Ends all pools of the client, joined connections too. */
 void pool_free_all(struct client *);
 
-/* What visitors have done so far, over all pools. */
-void pool_traffic(const struct client *, struct traffic *);
+/* Counts the bytes of all visitors, for counters_traffic(). */
+void pool_publish(const struct client *);
 
 #endif

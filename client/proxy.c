@@ -7,8 +7,8 @@
  *   CONNECT -> IDLE -> LOCAL -> JOINED  no descriptor is left: LOCAL again
  *                        \---> REFUSE    no local service: an answer of ours
  *
- * Of the visitor's bytes those are read that come with the proxy reply; they
- * are kept for the relay, and the others stay in the kernel until there is one.
+ * Bytes of the visitor that come with the proxy reply are kept for the relay;
+ * the others stay in the kernel until there is one.
  */
 #define _GNU_SOURCE
 
@@ -22,6 +22,7 @@
 
 #include "client/backend.h"
 #include "client/client.h"
+#include "client/counters.h"
 #include "client/local.h"
 #include "client/options.h"
 #include "client/refusal.h"
@@ -31,7 +32,6 @@
 #include "common/http.h"
 #include "common/log.h"
 #include "common/ltp.h"
-#include "common/net.h"
 #include "common/relay.h"
 #include "common/stream.h"
 #include "common/watch.h"
@@ -326,7 +326,7 @@ meet_visitor(struct proxy *proxy, const char *peer)
 	watch_pause(proxy->client->watches, proxy->stream.fd, proxy->left);
 	proxy->stream.is_watched = true;
 	proxy->joined_ms = clock_ms();
-	proxy->number = ++proxy->client->visitors;
+	proxy->number = ++proxy->client->counters->visitors;
 	tell_visitor(proxy, peer);
 	if (peer == NULL || net_addr_read(&proxy->visitor, peer) == -1)
 		memset(&proxy->visitor, 0, sizeof(proxy->visitor));
@@ -462,9 +462,8 @@ called_cb(int fd, unsigned what, void *arg)
 	}
 }
 
-/* In clear and straight nothing is needed but the socket: there may be
- * thousands, and each visitor costs one. False, and nothing is done, if that
- * fails at once: nobody may hear of it now. */
+/* In clear and straight nothing is needed but the socket. False, and nothing is
+ * done, if that fails at once: nobody may hear of it now. */
 static bool
 call(struct proxy *proxy)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * The life of one session. Called by tunnel. Owns its control connections and
- * its pool.
+ * its supply of proxy connections.
  *
  *           .------------ pause <------------.
  *           v                                |
@@ -24,6 +24,7 @@
 #include "client/identity.h"
 #include "client/options.h"
 #include "client/pool.h"
+#include "client/supply.h"
 #include "common/clock.h"
 
 #define LASTED_MS 2000 /* one that was up so long was all right */
@@ -35,10 +36,10 @@ struct session {
 	const struct session_ops *ops;
 	void *arg;
 	unsigned number;
-	struct control *next; /* NULL: none, or waiting for retry */
-	struct control *up;   /* NULL: none */
-	struct pool *pool;    /* of up */
-	struct event retry;   /* the next attempt */
+	struct control *next;  /* NULL: none, or waiting for retry */
+	struct control *up;    /* NULL: none */
+	struct supply *supply; /* of up */
+	struct event retry;    /* the next attempt */
 	struct backoff backoff;
 	struct control_ask ask; /* points there and here */
 	char label[SECRETS_TEXT_MAX];
@@ -168,7 +169,7 @@ unserved_cb(void *arg, const char *why)
 {
 	struct session *session = arg;
 
-	if (pool_is_proven(session->pool)) {
+	if (supply_is_proven(session->supply)) {
 		session->is_doubtful = false;
 		backoff_ease(&session->backoff);
 	}
@@ -177,10 +178,11 @@ unserved_cb(void *arg, const char *why)
 }
 
 static void
-start_pool(struct session *session, int64_t concurrency)
+start_supply(struct session *session, int64_t concurrency)
 {
 	static const struct pool_ops ops = { unserved_cb };
 	struct pool_session of = {
+		.number = session->number,
 		.backend = *control_backend(session->up),
 		.name = session->identity->name,
 		.client = session->identity->client,
@@ -192,10 +194,10 @@ start_pool(struct session *session, int64_t concurrency)
 		of.secret = text_or_null(session->identity->secret);
 		of.sni = text_or_null(session->sni);
 	}
-	pool_retire(&session->pool);
-	session->pool = pool_new(
+	supply_retire(&session->supply);
+	session->supply = supply_new(
 	    session->client, session->service, &of, concurrency, &ops, session);
-	if (session->pool == NULL)
+	if (session->supply == NULL)
 		display_error(
 		    &session->service->options->display, "out of memory");
 }
@@ -236,7 +238,7 @@ up_cb(void *arg, struct control *control, const struct ltp_message *reply)
 	if (!session->is_doubtful)
 		backoff_ease(&session->backoff);
 	session->ops->up(session->arg, session, reply);
-	start_pool(session, reply->concurrency);
+	start_supply(session, reply->concurrency);
 	return true;
 }
 
@@ -245,8 +247,8 @@ resize_cb(void *arg, struct control *control, int64_t concurrency)
 {
 	struct session *session = arg;
 
-	if (control == session->up && session->pool != NULL)
-		pool_resize(session->pool, concurrency);
+	if (control == session->up && session->supply != NULL)
+		supply_resize(session->supply, concurrency);
 }
 
 static void
@@ -285,7 +287,7 @@ ended_cb(void *arg, struct control *control, const struct control_end *why)
 		return;
 	}
 	control_free(&session->up);
-	pool_retire(&session->pool);
+	supply_retire(&session->supply);
 	/* A server that is leaving may end the old one before it has answered
 	 * the new one. */
 	if (session->next == NULL)
@@ -349,7 +351,7 @@ session_free(struct session *session)
 	evtimer_del(&session->retry);
 	control_free(&session->next);
 	control_free(&session->up);
-	pool_retire(&session->pool);
+	supply_retire(&session->supply);
 	free(session);
 }
 
@@ -431,5 +433,5 @@ session_leave(struct session *session)
 	evtimer_del(&session->retry);
 	part(&session->next);
 	part(&session->up);
-	pool_retire(&session->pool);
+	supply_retire(&session->supply);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * One session of a tunnel: its control connection, the next one while that is
- * being made, and its pool. It knows how to come back; whether and when, and
- * what the user is told, the tunnel decides.
+ * being made, and its pool (see supply.h). It knows how to come back; whether
+ * and when, and what the user is told, the tunnel decides.
  *
  * A tunnel has several: the first claims the name, the further ones join it
  * by its secret, each in another process of the server.

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "client/client.h"
+#include "client/counters.h"
 #include "client/options.h"
 #include "client/pool.h"
 #include "client/screen.h"
@@ -97,6 +98,13 @@ put_row(const struct status *status, struct screen_block *block,
 }
 
 static void
+count(const struct status *status, struct traffic *traffic)
+{
+	pool_publish(status->client);
+	counters_traffic(status->client->counters, traffic);
+}
+
+static void
 compose(const struct status *status, struct screen_block *block)
 {
 	struct traffic traffic;
@@ -108,7 +116,7 @@ compose(const struct status *status, struct screen_block *block)
 		put_row(status, block, row);
 	if (STAILQ_EMPTY(&status->rows))
 		put_row(status, block, &none);
-	pool_traffic(status->client, &traffic);
+	count(status, &traffic);
 	put_bytes(in, sizeof(in), traffic.in);
 	put_bytes(out, sizeof(out), traffic.out);
 	snprintf(block->lines[block->n++], SCREEN_COLS_MAX,
@@ -142,7 +150,7 @@ tell_traffic(struct status *status)
 {
 	struct traffic now;
 
-	pool_traffic(status->client, &now);
+	count(status, &now);
 	if (memcmp(&now, &status->told, sizeof(now)) != 0)
 		display_traffic(status->display, &now);
 	status->told = now;

@@ -44,6 +44,7 @@ _ltclient() {
 	    --all
 	    --json
 	    --no-reconnect
+	    --processes
 	    -c --config
 	    -q --quiet
 	    -v --verbose
@@ -67,7 +68,7 @@ _ltclient() {
 		;;
 	-[Stsnrp] | --server | --host | --to | --proxy | --token | --subdomain | \
 	    --name | --group | --domain | --remote-port | --port | --auth | --allow | \
-	    --deny)
+	    --deny | --processes)
 		COMPREPLY=()
 		return
 		;;

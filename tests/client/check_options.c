@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "client/options.h"
+#include "client/processes.h"
 
 #define WORDS_MAX 32
 
@@ -78,6 +79,8 @@ START_TEST(least)
 	ck_assert_str_eq(tunnel->name, "");
 	ck_assert_str_eq(tunnel->host_header, "");
 	ck_assert(!tunnel->fallback && !options.no_reconnect);
+	ck_assert_uint_ge(options.processes, 1);
+	ck_assert_uint_le(options.processes, PROCESSES_MAX);
 	ck_assert(!tunnel->print_requests && !options.display.json);
 }
 END_TEST
@@ -87,7 +90,7 @@ START_TEST(everything)
 	ck_assert_int_eq(
 	    read_line("--to example.com -s Demo --fallback -p 5000 -l nas.lan "
 		      "--host-header rewrite --print-requests --json -q -v "
-		      "--no-reconnect http"),
+		      "--no-reconnect --processes 3 http"),
 	    OPTIONS_RUN);
 	ck_assert_str_eq(options.server.authority, "example.com");
 	ck_assert_str_eq(tunnel->name, "demo");
@@ -96,6 +99,7 @@ START_TEST(everything)
 	ck_assert(tunnel->fallback && options.no_reconnect);
 	ck_assert(tunnel->print_requests && options.display.json);
 	ck_assert(options.display.quiet && options.display.verbose);
+	ck_assert_uint_eq(options.processes, 3);
 }
 END_TEST
 
@@ -228,6 +232,10 @@ static const struct {
 	{ "-S x --group k -s demo --fallback 5000", "contradict" },
 	{ "-S x diagnose 5000", "diagnose takes no TARGET" },
 	{ "-S x --proxy https://p:1 5000", "--proxy: a proxy is spoken to" },
+	{ "-S x --processes 0 5000", "from 1 to 16" },
+	{ "-S x --processes 17 5000", "from 1 to 16" },
+	{ "-S x --processes -1 5000", "from 1 to 16" },
+	{ "-S x --processes 2x 5000", "from 1 to 16" },
 	{ "-S x -r 30022 22", "only a tcp tunnel" },
 	{ "-S x -r 0 tcp 22", "is not a port" },
 	{ "-S x -r 65536 tcp 22", "is not a port" },
@@ -471,8 +479,8 @@ START_TEST(help_and_version)
 		"--local-cert", "--local-key", "--allow-invalid-cert",
 		"--subdomain", "--name", "--fallback", "--group", "--all",
 		"--port", "--local-host", "--host-header", "--print-requests",
-		"--json", "--no-reconnect", "--quiet", "--verbose", "--version",
-		"--help", "TARGET", "LT_SERVER" };
+		"--json", "--no-reconnect", "--processes", "--quiet",
+		"--verbose", "--version", "--help", "TARGET", "LT_SERVER" };
 	char *text = NULL;
 	size_t len, i;
 	FILE *out = open_memstream(&text, &len);

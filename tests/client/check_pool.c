@@ -15,6 +15,7 @@
 
 #include "client/backoff.h"
 #include "client/client.h"
+#include "client/counters.h"
 #include "client/options.h"
 #include "client/pool.h"
 #include "common/clock.h"
@@ -64,6 +65,8 @@ setup(void)
 	strcpy(tunnel.target.host, "127.0.0.1");
 	tunnel.target.port = net_addr_port(&addr);
 	client.options = &options;
+	client.counters = counters_new();
+	client.own = &client.counters->process[0];
 	client.base = event_base_new();
 	client.watches = watch_set_new(client.base);
 	client.relays = relay_env_new(client.base, client.watches, 4, 65536);
@@ -111,6 +114,7 @@ teardown(void)
 	relay_env_free(client.relays);
 	watch_set_free(client.watches);
 	event_base_free(client.base);
+	counters_free(client.counters);
 	while (conns_n > 0)
 		close(conns[--conns_n]);
 	close(backend);
@@ -327,7 +331,7 @@ START_TEST(no_descriptors_left)
 	none.rlim_cur = 0;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
 	say(conns[0], &joined, "from the visitor");
-	while (client.visitors == 0 && clock_ms() < deadline)
+	while (client.counters->visitors == 0 && clock_ms() < deadline)
 		turn();
 	for (i = 0; i < 1000; i++)
 		turn();

@@ -14,7 +14,7 @@ ROOM = 4 << 20  # what memory may grow by; a sanitizer's own needs more
 
 
 def memory(server, client):
-    pids = [client.pid, server.pid, *server.workers()]
+    pids = [client.pid, *client.workers(), server.pid, *server.workers()]
     return sum(lt.rss(pid) for pid in pids)
 
 

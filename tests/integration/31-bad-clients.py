@@ -92,7 +92,7 @@ server = lt.Server(options={"grace": 0, "grace-old": 0})
 service = lt.Service()
 client = lt.Client(server, service, name="demo")
 old = ltp02.OldClient(server, "old", service)
-pids = [server.pid, client.pid, *server.workers()]
+pids = [server.pid, client.pid, *client.workers(), *server.workers()]
 for name in ["demo", "old"] * 50:
     assert lt.get(server, name).status == 200
 
@@ -264,7 +264,7 @@ lt.wait_until(lambda: counts() == (refused, granted, granted),
               what=f"{counts()} is {refused, granted, granted}")
 
 # Everybody else is as before.
-assert [server.pid, client.pid, *server.workers()] == pids
+assert [server.pid, client.pid, *client.workers(), *server.workers()] == pids
 for name in ["demo", "old"] * 50:
     assert lt.get(server, name).status == 200
 assert not old.closed.is_set() and not old.errors

@@ -435,6 +435,24 @@ class Client(Program):
         match = re.search(r"^your url is: (\S+)$", self.output()[since:], re.M)
         return match and match.group(1)
 
+    def workers(self):
+        return children(self.pid)
+
+    def wait(self, timeout=PATIENCE):
+        workers = self.workers()
+        status = super().wait(timeout)
+        self._wait_gone(workers)
+        return status
+
+    def kill(self):
+        workers = self.workers()
+        super().kill()
+        self._wait_gone(workers)
+
+    def _wait_gone(self, workers):
+        wait_until(lambda: not any(map(exists, workers)),
+                   what=f"the workers of {self.title} end too")
+
     @property
     def url(self):
         return self._url()
