@@ -48,6 +48,9 @@ void peers_del(struct peers *, struct peer_entry *);
 /* How many the address of this entry has, itself included; 0: not counted. */
 size_t peers_count(const struct peer_entry *);
 
+/* How many an address has. */
+size_t peers_of(const struct peers *, const struct net_addr *);
+
 /* The oldest of the address of this entry, which is counted. */
 struct peer_entry *peers_oldest(const struct peer_entry *);
 

@@ -35,8 +35,11 @@ static const struct verdict verdicts[] = {
 	[CHANNEL_NOT_DOMAIN] = { "domain not allowed", "unauthorized", 403,
 	    "a custom domain needs a token that allows it" },
 	[CHANNEL_TOKEN_FULL] = { "token full", "limit", 403,
-	    "this token has as many tunnels as it may have, or may not share "
-	    "this one" },
+	    "this token has as many tunnels as it may have" },
+	[CHANNEL_ADDRESS_FULL] = { "address full", "limit", 429,
+	    "this address has as many tunnels as it may have" },
+	[CHANNEL_ALONE] = { "not shared", "limit", 403,
+	    "a tunnel with a limit of bytes per second cannot be shared" },
 	[CHANNEL_DOMAIN_TAKEN] = { "domain taken", "limit", 403,
 	    "another tunnel has this custom domain" },
 	[CHANNEL_IN_CLEAR] = { "token in clear", "unauthorized", 403,

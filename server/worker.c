@@ -33,6 +33,7 @@
 #include "server/node.h"
 #include "server/pages.h"
 #include "server/park.h"
+#include "server/peers.h"
 #include "server/pulse.h"
 #include "server/queue.h"
 #include "server/rate.h"
@@ -393,6 +394,7 @@ start_up(struct worker *w, const struct worker_start *start)
 	    rate_new(w->config->tunnels_per_minute, w->config->workers);
 	w->failures =
 	    rate_new(w->config->failures_per_minute, w->config->workers);
+	w->visitors = peers_new();
 	w->claims = control_claims_new();
 	w->api = api_new();
 	w->nodes = node_set_new(w);
@@ -446,6 +448,7 @@ tear_down(struct worker *w)
 	control_claims_free(w->claims);
 	session_table_free(w->sessions);
 	bridge_set_free(w->bridges);
+	peers_free(w->visitors);
 	rate_free(w->failures);
 	rate_free(w->openings);
 	pages_free(w->pages);

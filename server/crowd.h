@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The visitors of this worker, joined and waiting, by address, and whether one
+ * more may come in (visitors-per-address). Proxies, trusted or on this machine,
+ * bring any number. Whoever keeps a visitor counts him.
+ */
+#ifndef LT_SERVER_CROWD_H
+#define LT_SERVER_CROWD_H
+
+#include <stdbool.h>
+
+#include "common/net.h"
+
+struct conn;
+struct peer_entry;
+struct worker;
+
+/* True if a visitor of that tunnel may come in; else he was refused, and the
+ * connection is taken. */
+bool crowd_admits(struct worker *, struct conn *, const char *tunnel);
+
+/* Counts one, until he is taken out again. */
+void crowd_add(
+    struct worker *, struct peer_entry *, const struct net_addr *visitor);
+void crowd_del(struct worker *, struct peer_entry *);
+
+#endif
