@@ -107,6 +107,7 @@ enum channel_verdict {
 
 	/* A worker's own, of a claim that it does not send. */
 	CHANNEL_IN_CLEAR,  /* the token was sent in clear */
+	CHANNEL_NO_ROOM,   /* the worker is short of descriptors */
 	CHANNEL_TOO_MANY,  /* new tunnels of the address, */
 	CHANNEL_TOO_WRONG, /* or wrong tokens */
 };

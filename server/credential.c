@@ -13,6 +13,7 @@
 #include "server/public.h"
 #include "server/rate.h"
 #include "server/rights.h"
+#include "server/room.h"
 #include "server/worker.h"
 
 #define BASE64_MAX (CREDENTIAL_MAX / 3 * 4 + 4)
@@ -75,8 +76,12 @@ credential_take(struct worker *w, const struct conn *conn, const char *token,
 	if (token != NULL && !config_is_shared(w->config, &conn->peer) &&
 	    rate_is_over(w->failures, &conn->peer, now))
 		return CHANNEL_TOO_WRONG;
-	if (!is_back(w, claim) && is_one_too_many(w, &conn->peer, now))
-		return CHANNEL_TOO_MANY;
+	if (!is_back(w, claim)) {
+		if (!room_is_left(w, ROOM_TUNNEL))
+			return CHANNEL_NO_ROOM;
+		if (is_one_too_many(w, &conn->peer, now))
+			return CHANNEL_TOO_MANY;
+	}
 	claim->has_token = token != NULL;
 	if (token != NULL)
 		token_hash(token, claim->token);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
  * The visitors of this worker, joined and waiting, by address, and whether one
- * more may come in (visitors-per-address). Proxies, trusted or on this machine,
- * bring any number. Whoever keeps a visitor counts him.
+ * more may come in: while there is room, and by visitors-per-address. Proxies,
+ * trusted or on this machine, bring any number. Whoever keeps a visitor counts
+ * him.
  */
 #ifndef LT_SERVER_CROWD_H
 #define LT_SERVER_CROWD_H

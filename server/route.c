@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "server/pulse.h"
+#include "server/room.h"
 
 /* The label that `host`, `len` bytes of it, ends with; its length too. */
 static const char *
@@ -74,8 +75,16 @@ to_session(const struct registry_session *s)
 
 /* --- visitors ------------------------------------------------------------ */
 
-/* Where a worker stands still nobody is sent while there is another one. */
+/* Where a worker stands still, or is short of descriptors, nobody is sent while
+ * there is another one. */
 #define ROUTE_STILL ((uint64_t)1 << 32)
+
+static bool
+is_fit(struct counters *counters, uint32_t slot, enum room_for what)
+{
+	return pulse_is_there(counters, slot) &&
+	       counter_get(&counters_worker(counters, slot)->room) > what;
+}
 
 /* The seats of a tunnel that lead somewhere, and how busy each is. */
 struct choice {
@@ -103,10 +112,8 @@ look_at(struct choice *c, const struct registry_tunnel *tunnel,
 		c->busy[c->n] =
 		    counter_get(&count->busy) + counter_get(&count->queued);
 		c->has_idle[c->n] = counter_get(&count->idle) > 0;
-		if (!pulse_is_there(counters, seat->worker)) {
-			c->has_idle[c->n] = false;
+		if (!is_fit(counters, seat->worker, ROOM_VISITOR))
 			c->busy[c->n] += ROUTE_STILL;
-		}
 		c->seats[c->n++] = *seat;
 	}
 }
@@ -154,7 +161,10 @@ static bool
 is_better(const struct choice *c, size_t i, size_t j, uint32_t self)
 {
 	bool is_own = c->seats[i].worker == self;
+	bool is_still = c->busy[i] >= ROUTE_STILL;
 
+	if (is_still != (c->busy[j] >= ROUTE_STILL))
+		return !is_still;
 	if (c->has_idle[i] != c->has_idle[j])
 		return c->has_idle[i];
 	if (is_own != (c->seats[j].worker == self))
@@ -228,14 +238,15 @@ route_proxy(const struct registry *registry, const struct ltp_message *m)
 	return to_session(&session);
 }
 
-/* How busy a worker is; nobody is busier than one that is not ready, or stands
- * still. */
+/* How busy a worker is; nobody is busier than one that is not ready, stands
+ * still, or has no room for another tunnel. */
 static uint64_t
 load_of(struct counters *counters, uint32_t slot)
 {
 	const struct counters_worker *w = counters_worker(counters, slot);
 
-	return counter_get(&w->ready) == 1 && pulse_is_there(counters, slot)
+	return counter_get(&w->ready) == 1 &&
+		       is_fit(counters, slot, ROOM_TUNNEL)
 		   ? counter_get(&w->sessions)
 		   : UINT64_MAX;
 }

@@ -44,6 +44,8 @@ static const struct verdict verdicts[] = {
 	    "another tunnel has this custom domain" },
 	[CHANNEL_IN_CLEAR] = { "token in clear", "unauthorized", 403,
 	    "a token must not be sent in clear: come by https" },
+	[CHANNEL_NO_ROOM] = { "no room", "limit", 503,
+	    "the server has no room for another tunnel just now" },
 	[CHANNEL_TOO_MANY] = { "too many", "limit", 429,
 	    "too many new tunnels from this address: try again in a minute" },
 	[CHANNEL_TOO_WRONG] = { "too many wrong tokens", "limit", 429,

@@ -60,9 +60,13 @@ accepted(void *arg, struct conn *conn)
 static bool
 has_room(void *arg)
 {
-	struct worker *w = arg;
+	return room_is_left(arg, ROOM_ANY);
+}
 
-	return room_is_left(w) || (arrivals_make_room(w) && room_is_left(w));
+static void
+make_room(void *arg)
+{
+	(void)room_make(arg);
 }
 
 static void
@@ -362,7 +366,8 @@ static void
 start_up(struct worker *w, const struct worker_start *start)
 {
 	static const struct channel_ops channel_ops = { message, closed };
-	static const struct listener_ops listener_ops = { accepted, has_room };
+	static const struct listener_ops listener_ops = { accepted, has_room,
+		make_room };
 	char why[SANDBOX_WHY_MAX];
 
 	if (registry_read_only(w->registry) == -1)
