@@ -152,5 +152,7 @@ with visit("203.0.113.7") as conn:
 reload(server, 0, 0)
 inside += [visit("203.0.113.7") for _ in range(3)]
 lt.wait_until(lambda: server.metrics()["parked"] == 7)
+client.start()
+assert [status(conn) for conn in inside] == [200] * 7
 for conn in inside:
     conn.close()
