@@ -56,7 +56,7 @@ claim_book_free(struct claim_book *b)
 		if (b->holds[i].timer != NULL)
 			event_free(b->holds[i].timer);
 	for (size_t i = 0; i < registry_size(b->registry); i++) {
-		peers_del(b->peers, &b->ports[i].of_peer);
+		peers_let_go(&b->ports[i].of_peer);
 		if (b->ports[i].port != 0)
 			close(b->ports[i].fd);
 	}
@@ -110,7 +110,7 @@ tell_after(struct claim_book *b, struct registry_ref tunnel)
 		if (p->row != NULL)
 			p->row->tunnels--;
 		p->row = NULL;
-		peers_del(b->peers, &p->of_peer);
+		peers_let_go(&p->of_peer);
 		tell_all(b, CHANNEL_GONE, tunnel);
 	} else if (registry_is_live(&now)) {
 		tell_all(b, CHANNEL_UP, tunnel);

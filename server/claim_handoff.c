@@ -71,10 +71,10 @@ hold_again(struct claim_book *b, const struct registry_session *session)
 static void
 count_again(struct claim_book *b, const struct registry_session *session)
 {
-	struct peer_entry *entry = &b->ports[session->tunnel.slot].of_peer;
+	struct claim_port *p = &b->ports[session->tunnel.slot];
 
-	if (entry->peer == NULL)
-		peers_add(b->peers, entry, &session->peer);
+	if (p->of_peer == NULL)
+		p->of_peer = peers_hold(b->peers, &session->peer);
 }
 
 void

@@ -35,11 +35,11 @@ TAILQ_HEAD(hold_list, hold);
 
 /* And of the tunnel in one slot. */
 struct claim_port {
-	struct tokens_row *row;	   /* of its token; NULL: it has none */
-	struct peer_entry of_peer; /* of who opened it */
-	int fd;			   /* listens on the port */
-	uint16_t port;		   /* 0: none */
-	uint16_t listener;	   /* beside which the port was opened */
+	struct tokens_row *row; /* of its token; NULL: it has none */
+	struct peer *of_peer;	/* who opened it; NULL: not counted */
+	int fd;			/* listens on the port */
+	uint16_t port;		/* 0: none */
+	uint16_t listener;	/* beside which the port was opened */
 	bool is_tcp; /* of those for kind tcp, not for node sessions */
 };
 

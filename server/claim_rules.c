@@ -187,8 +187,8 @@ grant(struct claim_book *b, const struct claimant *who, const char *name,
 	}
 	if (port.row != NULL)
 		port.row->tunnels++;
+	port.of_peer = peers_hold(b->peers, &claim->peer);
 	b->ports[tunnel.ref.slot] = port;
-	peers_add(b->peers, &b->ports[tunnel.ref.slot].of_peer, &claim->peer);
 	return CHANNEL_GRANTED;
 }
 

@@ -30,16 +30,10 @@ crowd_admits(struct worker *w, struct conn *conn, const char *tunnel)
 	return why == NULL;
 }
 
-void
-crowd_add(
-    struct worker *w, struct peer_entry *entry, const struct net_addr *visitor)
+struct peer *
+crowd_add(struct worker *w, const struct net_addr *visitor)
 {
-	if (w->config->visitors_per_address != 0)
-		peers_add(w->visitors, entry, visitor);
-}
-
-void
-crowd_del(struct worker *w, struct peer_entry *entry)
-{
-	peers_del(w->visitors, entry);
+	return w->config->visitors_per_address == 0
+		   ? NULL
+		   : peers_hold(w->visitors, visitor);
 }

@@ -13,16 +13,14 @@
 #include "common/net.h"
 
 struct conn;
-struct peer_entry;
+struct peer;
 struct worker;
 
 /* True if a visitor of that tunnel may come in; else he was refused, and the
  * connection is taken. */
 bool crowd_admits(struct worker *, struct conn *, const char *tunnel);
 
-/* Counts one, until he is taken out again. */
-void crowd_add(
-    struct worker *, struct peer_entry *, const struct net_addr *visitor);
-void crowd_del(struct worker *, struct peer_entry *);
+/* Counts one, until peers_let_go(), which NULL is fine for. */
+struct peer *crowd_add(struct worker *, const struct net_addr *visitor);
 
 #endif

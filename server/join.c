@@ -35,9 +35,9 @@ struct join {
 	LIST_ENTRY(join) link;	 /* while there is a session */
 	struct session *session; /* NULL once it is gone */
 	struct worker *worker;
-	struct peer_entry of_peer;
-	struct conn visitor; /* A of the relay */
-	struct conn proxy;   /* B */
+	struct peer *of_peer; /* the visitor is counted there, or NULL */
+	struct conn visitor;  /* A of the relay */
+	struct conn proxy;    /* B */
 	struct relay *relay;
 	struct visitor inspector;
 	struct gate *gate;	 /* a reference */
@@ -98,7 +98,7 @@ join_close(struct join *j, int status, const char *reason)
 		event_free(j->cut);
 	deadline_del(j->worker->silences, &j->silence);
 	deadline_del(j->worker->looks, &j->look);
-	crowd_del(j->worker, &j->of_peer);
+	peers_let_go(&j->of_peer);
 	relay_free(j->relay);
 	gate_free(j->gate);
 	visitor_fini(&j->inspector);
@@ -505,7 +505,7 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 	look_later(j, j->moved_ms);
 	LIST_INSERT_HEAD(&s->joins, j, link);
 	count(s, &j->visitor);
-	crowd_add(w, &j->of_peer, &j->visitor.peer);
+	j->of_peer = crowd_add(w, &j->visitor.peer);
 	if (relay_start(j->relay) == -1)
 		close_with_page(j, 503, "the server is out of memory");
 	return JOIN_STARTED;

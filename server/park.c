@@ -16,7 +16,7 @@
 struct parked {
 	TAILQ_ENTRY(parked) link;
 	struct deadline deadline;
-	struct peer_entry of_peer;
+	struct peer *of_peer; /* he is counted there, or NULL */
 	struct conn conn;
 	struct registry_ref tunnel;
 	char name[LTP_NAME_MAX + 1];
@@ -44,7 +44,7 @@ leave(struct worker *w, struct parked *p, struct conn *conn)
 	TAILQ_REMOVE(&head->list, p, link);
 	head->n--;
 	deadline_del(w->park->deadlines, &p->deadline);
-	crowd_del(w, &p->of_peer);
+	peers_let_go(&p->of_peer);
 	counter_add(&w->count->parked, -1);
 	*conn = conn_take(&p->conn);
 	free(p);
@@ -110,7 +110,7 @@ park_add(struct worker *w, struct conn *conn, struct registry_ref tunnel,
 		TAILQ_INIT(&head->list);
 	TAILQ_INSERT_TAIL(&head->list, p, link);
 	head->n++;
-	crowd_add(w, &p->of_peer, &p->conn.peer);
+	p->of_peer = crowd_add(w, &p->conn.peer);
 	deadline_add(w->park->deadlines, &p->deadline,
 	    p->conn.ready_ms + w->config->queue_timeout * 1000ull);
 	counter_add(&w->count->parked, 1);

@@ -108,42 +108,53 @@ find(const struct peers *ps, const uint8_t key[PEERS_KEY_SIZE])
 	return p;
 }
 
-void
-peers_add(
-    struct peers *ps, struct peer_entry *entry, const struct net_addr *addr)
+struct peer *
+peers_hold(struct peers *ps, const struct net_addr *addr)
 {
 	uint8_t key[PEERS_KEY_SIZE];
 	struct peer *p;
 
-	entry->peer = NULL;
 	if (!peers_key(addr, key))
-		return;
+		return NULL;
 	if ((p = find(ps, key)) == NULL) {
 		if ((p = calloc(1, sizeof(*p))) == NULL)
-			return;
+			return NULL;
 		memcpy(p->key, key, PEERS_KEY_SIZE);
 		TAILQ_INIT(&p->entries);
 		LIST_INSERT_HEAD(&ps->buckets[bucket_of(ps, key)], p, link);
 	}
 	p->n++;
-	entry->peer = p;
-	TAILQ_INSERT_TAIL(&p->entries, entry, link);
+	return p;
+}
+
+void
+peers_let_go(struct peer **held)
+{
+	struct peer *p = *held;
+
+	*held = NULL;
+	if (p == NULL || --p->n > 0)
+		return;
+	LIST_REMOVE(p, link);
+	free(p);
+}
+
+void
+peers_add(
+    struct peers *ps, struct peer_entry *entry, const struct net_addr *addr)
+{
+	entry->peer = peers_hold(ps, addr);
+	if (entry->peer != NULL)
+		TAILQ_INSERT_TAIL(&entry->peer->entries, entry, link);
 }
 
 void
 peers_del(struct peers *ps, struct peer_entry *entry)
 {
-	struct peer *p = entry->peer;
-
 	(void)ps;
-	if (p == NULL)
-		return;
-	entry->peer = NULL;
-	TAILQ_REMOVE(&p->entries, entry, link);
-	if (--p->n > 0)
-		return;
-	LIST_REMOVE(p, link);
-	free(p);
+	if (entry->peer != NULL)
+		TAILQ_REMOVE(&entry->peer->entries, entry, link);
+	peers_let_go(&entry->peer);
 }
 
 size_t

@@ -39,6 +39,12 @@ uint64_t peers_seed(void);
 struct peers *peers_new(void);
 void peers_free(struct peers *); /* it must be empty; NULL is fine */
 
+/* Counts one more that is in no order. Whoever has what is returned lets go of
+ * it once, and has NULL then, as where there is no memory or address: then it
+ * is not counted. */
+struct peer *peers_hold(struct peers *, const struct net_addr *);
+void peers_let_go(struct peer **);
+
 /* Counts one more. Without memory, or an address, it is not counted. */
 void peers_add(struct peers *, struct peer_entry *, const struct net_addr *);
 

@@ -84,6 +84,30 @@ START_TEST(half_of_an_ipv6_address_counts)
 }
 END_TEST
 
+/* Held without an order, the same count. */
+START_TEST(held)
+{
+	struct net_addr addr, none = { 0 };
+	struct peer_entry a;
+	struct peer *p, *q;
+
+	ck_assert_int_eq(net_addr_from(&addr, "203.0.113.1", 1), 0);
+	p = peers_hold(peers, &addr);
+	add(&a, "203.0.113.1");
+	q = peers_hold(peers, &addr);
+	ck_assert_uint_eq(of("203.0.113.1"), 3);
+	ck_assert_ptr_eq(peers_oldest(&a), &a);
+	peers_let_go(&p);
+	ck_assert_ptr_null(p);
+	peers_let_go(&p);
+	peers_del(peers, &a);
+	ck_assert_uint_eq(of("203.0.113.1"), 1);
+	peers_let_go(&q);
+	ck_assert_uint_eq(of("203.0.113.1"), 0);
+	ck_assert_ptr_null(peers_hold(peers, &none));
+}
+END_TEST
+
 START_TEST(whoever_has_no_address_is_not_counted)
 {
 	struct peer_entry a;
@@ -125,6 +149,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, each_address_has_its_own);
 	tcase_add_test(tc, half_of_an_ipv6_address_counts);
+	tcase_add_test(tc, held);
 	tcase_add_test(tc, whoever_has_no_address_is_not_counted);
 	tcase_add_test(tc, many_come_and_go);
 	suite_add_tcase(s, tc);
