@@ -80,10 +80,11 @@ to_session(const struct registry_session *s)
 #define ROUTE_STILL ((uint64_t)1 << 32)
 
 static bool
-is_fit(struct counters *counters, uint32_t slot, enum room_for what)
+is_fit(struct counters *counters, uint32_t slot)
 {
 	return pulse_is_there(counters, slot) &&
-	       counter_get(&counters_worker(counters, slot)->room) > what;
+	       counter_get(&counters_worker(counters, slot)->room) >
+		   ROOM_VISITOR;
 }
 
 /* The seats of a tunnel that lead somewhere, and how busy each is. */
@@ -112,7 +113,7 @@ look_at(struct choice *c, const struct registry_tunnel *tunnel,
 		c->busy[c->n] =
 		    counter_get(&count->busy) + counter_get(&count->queued);
 		c->has_idle[c->n] = counter_get(&count->idle) > 0;
-		if (!is_fit(counters, seat->worker, ROOM_VISITOR))
+		if (!is_fit(counters, seat->worker))
 			c->busy[c->n] += ROUTE_STILL;
 		c->seats[c->n++] = *seat;
 	}
@@ -238,15 +239,14 @@ route_proxy(const struct registry *registry, const struct ltp_message *m)
 	return to_session(&session);
 }
 
-/* How busy a worker is; nobody is busier than one that is not ready, stands
- * still, or has no room for another tunnel. */
+/* How busy a worker is; nobody is busier than one that is not ready, or stands
+ * still. */
 static uint64_t
 load_of(struct counters *counters, uint32_t slot)
 {
 	const struct counters_worker *w = counters_worker(counters, slot);
 
-	return counter_get(&w->ready) == 1 &&
-		       is_fit(counters, slot, ROOM_TUNNEL)
+	return counter_get(&w->ready) == 1 && pulse_is_there(counters, slot)
 		   ? counter_get(&w->sessions)
 		   : UINT64_MAX;
 }
