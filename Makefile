@@ -43,7 +43,7 @@ SERVER := account address api arrival bound bridge certs channel claim claim_han
 	claim_rules classify command \
 	config config_file config_finish config_listen config_pack config_show \
 	config_text \
-	conn control counters credential ctl deadline door filter forwarded gate handoff \
+	conn control counters credential crowd ctl deadline door filter forwarded gate handoff \
 	handover \
 	handshake inbox join keyring leftover listener logs master master_reload \
 	master_upgrade metrics metrics_text \

@@ -167,13 +167,13 @@ take_connections(struct token *t, char *value)
 	return take_unsigned(&t->connections, value);
 }
 
-static bool
-take_bandwidth(struct token *t, char *value)
+bool
+token_rate(const char *text, uint64_t *rate)
 {
 	unsigned long long n, unit = 1;
 	const char *end;
 
-	if (!read_number(value, 1000000000000, &n, &end))
+	if (!read_number(text, 1000000000000, &n, &end))
 		return false;
 	if (*end != '\0' && end[1] == '\0')
 		unit = *end == 'k'   ? 1000
@@ -182,8 +182,14 @@ take_bandwidth(struct token *t, char *value)
 				     : 0;
 	else if (*end != '\0')
 		return false;
-	t->bandwidth = n * unit;
+	*rate = n * unit;
 	return unit != 0 && n <= 1000000000000 / unit;
+}
+
+static bool
+take_bandwidth(struct token *t, char *value)
+{
+	return token_rate(value, &t->bandwidth);
 }
 
 /* RFC 3339: a date, to the end of that day in UTC, or date and time. */

@@ -69,6 +69,10 @@ bool token_matches(const char *list, const char *word);
  * digits, hyphens, dots and *, or an item that is empty. */
 bool token_list_is_good(const char *list);
 
+/* A number of bytes per second, maybe with k, M or G behind it; false if it is
+ * none, or 0. */
+bool token_rate(const char *text, uint64_t *rate);
+
 /* True if it may have that port. */
 bool token_has_port(const struct token *, uint16_t port);
 

@@ -14,11 +14,13 @@
 #include "server/classify.h"
 #include "server/deadline.h"
 #include "server/peers.h"
+#include "server/room.h"
 #include "server/serve.h"
 #include "server/worker.h"
 
 /* Who is honest has said what he wants by then. */
 #define ARRIVAL_MOMENT_MS 1000
+#define ARRIVAL_FEW	  32 /* whose first bytes may be on their way */
 
 struct arrival {
 	struct conn conn;
@@ -281,23 +283,43 @@ arrivals_free(struct arrivals *as)
 	free(as);
 }
 
+/* The one that has been waited for longest goes. */
+static void
+close_first(struct deadline *first)
+{
+	static struct log_limit limit;
+	struct conn conn;
+
+	leave(deadline_of(first, struct arrival, deadline), &conn);
+	log_limited(&limit, LOG_LEVEL_WARN,
+	    "short of descriptors: one that had not said what it wants is "
+	    "closed");
+	conn_close(&conn);
+}
+
 bool
 arrivals_make_room(struct worker *w)
 {
-	static struct log_limit limit;
 	struct deadline *first = deadline_first(w->arrivals->deadlines);
 	uint64_t left_ms =
 	    w->config->head_timeout * 1000ull - ARRIVAL_MOMENT_MS;
-	struct conn conn;
 
 	if (first == NULL || first->due_ms > clock_ms() + left_ms)
 		return false;
-	leave(deadline_of(first, struct arrival, deadline), &conn);
-	log_limited(&limit, LOG_LEVEL_WARN,
-	    "out of descriptors: one that had not said what it wants is "
-	    "closed");
-	conn_close(&conn);
+	close_first(first);
 	return true;
+}
+
+/* Short of room, few are waited for, whatever they are about to say. */
+static void
+keep_few(struct worker *w)
+{
+	struct deadline *first;
+
+	while (!room_is_left(w, ROOM_HALF_MADE) &&
+	       counter_get(&w->count->half_made) > ARRIVAL_FEW &&
+	       (first = deadline_first(w->arrivals->deadlines)) != NULL)
+		close_first(first);
 }
 
 /* True if a PROXY header must come first. What was handed over, or has got as
@@ -338,6 +360,7 @@ arrival_start(struct worker *w, struct conn *conn)
 	 * wait for and nothing to register. */
 	if (look(a))
 		return;
+	keep_few(w);
 	/* Inside TLS the time begins anew, after that of the handshake. */
 	since_ms =
 	    a->conn.stream.tls != NULL ? clock_ms() : a->conn.accepted_ms;

@@ -31,8 +31,8 @@ struct worker;
 struct arrivals *arrivals_new(struct worker *);
 void arrivals_free(struct arrivals *);
 
-/* Without descriptors for anybody new: closes the one that has been waited for
- * longest, if that is not a moment. True if there was one. */
+/* For room_make(): closes the one that has been waited for longest, if that is
+ * not a moment. True if there was one. */
 bool arrivals_make_room(struct worker *);
 
 /* Takes a connection and has it served as soon as its first bytes are

@@ -100,11 +100,14 @@ enum channel_verdict {
 	CHANNEL_NOT_KIND,
 	CHANNEL_NOT_PORT,
 	CHANNEL_NOT_DOMAIN,
-	CHANNEL_TOKEN_FULL,   /* it has as many tunnels as it may */
+	CHANNEL_TOKEN_FULL,   /* it has as many tunnels as it may, */
+	CHANNEL_ADDRESS_FULL, /* or its address has */
+	CHANNEL_ALONE,	      /* the tunnel is one that cannot be shared */
 	CHANNEL_DOMAIN_TAKEN, /* another tunnel has the custom domain */
 
 	/* A worker's own, of a claim that it does not send. */
 	CHANNEL_IN_CLEAR,  /* the token was sent in clear */
+	CHANNEL_NO_ROOM,   /* the worker is short of descriptors */
 	CHANNEL_TOO_MANY,  /* new tunnels of the address, */
 	CHANNEL_TOO_WRONG, /* or wrong tokens */
 };
@@ -129,18 +132,11 @@ struct channel_claimed {
 	uint16_t port;			      /* of its own; else 0 */
 	char domain[REGISTRY_DOMAIN_MAX + 1]; /* custom host name, or "" */
 
-	/* What the owner sees to: limits of the token, 0 is none. With one of
-	 * them the tunnel has no more than this session. */
-	uint32_t connections; /* visitors at once */
-	uint64_t bandwidth;   /* bytes/s, both ways together */
+	/* What the owner sees to. */
+	uint32_t connections; /* visitors of the tunnel at once, by its token;
+				 0: the settings say how many */
+	uint64_t bandwidth;   /* bytes/s, both ways together; 0: no limit */
 };
-
-/* True if a token limits what its tunnels carry. */
-static inline bool
-channel_is_limited(const struct channel_claimed *claimed)
-{
-	return claimed->connections != 0 || claimed->bandwidth != 0;
-}
 
 enum channel_cause {
 	CHANNEL_LOST = 1, /* hold the name for the grace period */

@@ -43,6 +43,7 @@ claim_book_new(struct event_base *base, struct registry *registry,
 	b->ops = ops;
 	b->arg = arg;
 	TAILQ_INIT(&b->orphans);
+	b->peers = peers_new();
 	return b;
 }
 
@@ -54,9 +55,12 @@ claim_book_free(struct claim_book *b)
 	for (size_t i = 0; i < registry_sessions(b->registry); i++)
 		if (b->holds[i].timer != NULL)
 			event_free(b->holds[i].timer);
-	for (size_t i = 0; i < registry_size(b->registry); i++)
+	for (size_t i = 0; i < registry_size(b->registry); i++) {
+		peers_let_go(&b->ports[i].of_peer);
 		if (b->ports[i].port != 0)
 			close(b->ports[i].fd);
+	}
+	peers_free(b->peers);
 	free(b->holds);
 	free(b->ports);
 	free(b);
@@ -106,6 +110,7 @@ tell_after(struct claim_book *b, struct registry_ref tunnel)
 		if (p->row != NULL)
 			p->row->tunnels--;
 		p->row = NULL;
+		peers_let_go(&p->of_peer);
 		tell_all(b, CHANNEL_GONE, tunnel);
 	} else if (registry_is_live(&now)) {
 		tell_all(b, CHANNEL_UP, tunnel);
@@ -192,6 +197,14 @@ lose(struct claim_book *b, const struct registry_session *session)
 		tell_after(b, session->tunnel);
 }
 
+uint64_t
+claim_bandwidth(const struct claim_book *b, const struct tokens_row *row)
+{
+	return row != NULL && row->token.bandwidth != 0
+		   ? row->token.bandwidth
+		   : b->config->bandwidth_per_tunnel;
+}
+
 /* Sends a session to its owner, with all that it needs, and word to all. */
 static void
 send_session(struct claim_book *b, struct channel_msg *msg,
@@ -211,10 +224,11 @@ send_session(struct claim_book *b, struct channel_msg *msg,
 	claimed->peer = session->peer;
 	claimed->port = p->port;
 	memcpy(claimed->domain, tunnel.domain, sizeof(claimed->domain));
-	if (p->row != NULL) {
+	if (p->row != NULL)
 		claimed->connections = p->row->token.connections;
-		claimed->bandwidth = p->row->token.bandwidth;
-	}
+	/* One that had several sessions before there was a limit. */
+	claimed->bandwidth =
+	    (claim_bandwidth(b, p->row) + tunnel.seats_n - 1) / tunnel.seats_n;
 	b->ops->send(b->arg, session->worker, msg, p->port != 0 ? p->fd : -1);
 	tell_all(b, CHANNEL_UP, tunnel.ref);
 }

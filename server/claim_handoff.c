@@ -67,6 +67,16 @@ hold_again(struct claim_book *b, const struct registry_session *session)
 		claim_orphan(b, h);
 }
 
+/* A tunnel counts for the address at which its client is now. */
+static void
+count_again(struct claim_book *b, const struct registry_session *session)
+{
+	struct claim_port *p = &b->ports[session->tunnel.slot];
+
+	if (p->of_peer == NULL)
+		p->of_peer = peers_hold(b->peers, &session->peer);
+}
+
 void
 claim_adopt(struct claim_book *b, struct handoff *h,
     void (*port)(void *arg, bool is_tcp, uint16_t port))
@@ -91,8 +101,11 @@ claim_adopt(struct claim_book *b, struct handoff *h,
 		if (slot < registry_sessions(b->registry))
 			b->holds[slot].is_leaving = true;
 	}
-	for (i = 0; i < registry_sessions(b->registry); i++)
-		if (registry_session_at(b->registry, i, &session) &&
-		    session.worker == REGISTRY_NO_WORKER)
+	for (i = 0; i < registry_sessions(b->registry); i++) {
+		if (!registry_session_at(b->registry, i, &session))
+			continue;
+		if (session.worker == REGISTRY_NO_WORKER)
 			hold_again(b, &session);
+		count_again(b, &session);
+	}
 }

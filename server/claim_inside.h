@@ -12,6 +12,7 @@
 #include <sys/queue.h>
 
 #include "server/claim.h"
+#include "server/peers.h"
 #include "server/registry.h"
 
 struct event;
@@ -35,6 +36,7 @@ TAILQ_HEAD(hold_list, hold);
 /* And of the tunnel in one slot. */
 struct claim_port {
 	struct tokens_row *row; /* of its token; NULL: it has none */
+	struct peer *of_peer;	/* who opened it; NULL: not counted */
 	int fd;			/* listens on the port */
 	uint16_t port;		/* 0: none */
 	uint16_t listener;	/* beside which the port was opened */
@@ -51,6 +53,7 @@ struct claim_book {
 	struct hold *holds;	  /* by slot of the session */
 	struct claim_port *ports; /* by slot of the tunnel */
 	struct hold_list orphans;
+	struct peers *peers; /* tunnels of each address */
 };
 
 /* Starts the grace period of a session; false if there is no memory. */
@@ -63,6 +66,10 @@ void claim_hold_end(struct claim_book *, struct registry_ref session);
  * the session. */
 enum channel_verdict claim_decide(struct claim_book *, uint32_t worker,
     const struct channel_claim *, struct registry_session *session);
+
+/* Bytes per second that a tunnel of this token (NULL: none) may carry; 0: no
+ * limit. All of it is in one session then, where that is exact. */
+uint64_t claim_bandwidth(const struct claim_book *, const struct tokens_row *);
 
 /* Whoever is ready next gets this session. */
 void claim_orphan(struct claim_book *, struct hold *);

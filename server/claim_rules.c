@@ -25,36 +25,6 @@ struct claimant {
 	struct tokens_row *row;
 };
 
-/* True if a token limits what a worker sees to: then all of a tunnel is in one
- * session, where that is exact. */
-static bool
-is_limited(const struct tokens_row *row)
-{
-	return row != NULL &&
-	       (row->token.connections != 0 || row->token.bandwidth != 0);
-}
-
-/* True if `proof` is what `kept` was made from. Every worker can read the
- * registry, so what stands there must not be a proof itself: it is the hash
- * of what a claim has to bring. */
-static bool
-proves(const uint8_t *proof, const uint8_t *kept)
-{
-	uint8_t hash[REGISTRY_HASH_LEN];
-
-	SHA256(proof, REGISTRY_HASH_LEN, hash);
-	return CRYPTO_memcmp(hash, kept, REGISTRY_HASH_LEN) == 0;
-}
-
-static bool
-has_secret(
-    const struct registry_session *session, const struct channel_claim *claim)
-{
-	return session->dialect == REGISTRY_EXT &&
-	       claim->dialect == REGISTRY_EXT && claim->has_proof &&
-	       proves(claim->proof, session->secret);
-}
-
 /* As far as that can be known of a client without a secret. A node client
  * shows nothing at all: its session is taken only while nobody uses it, and
  * by whoever can reach its port. */
@@ -69,7 +39,7 @@ is_same_client(struct claim_book *b, const struct registry_session *session,
 	    !net_addr_same_host(&session->peer, &claim->peer))
 		return false;
 	if (session->dialect == REGISTRY_OLD)
-		return proves(claim->client, session->client);
+		return rights_is_proof(claim->client, session->client);
 	return session->dialect == REGISTRY_NODE && h->is_empty &&
 	       p->listener == claim->listener;
 }
@@ -156,6 +126,16 @@ make_session(
 	return session;
 }
 
+/* True if whoever claims has as many tunnels as one address may have. */
+static bool
+has_many(const struct claim_book *b, const struct net_addr *peer)
+{
+	unsigned most = b->config->tunnels_per_address;
+
+	return most != 0 && !config_is_shared(b->config, peer) &&
+	       peers_of(b->peers, peer) >= most;
+}
+
 /* What a claim asks for as a tunnel, and whether it may have that. */
 static enum channel_verdict
 describe(struct claim_book *b, const struct channel_claim *claim,
@@ -179,6 +159,8 @@ describe(struct claim_book *b, const struct channel_claim *claim,
 	if (row != NULL && row->token.tunnels != 0 &&
 	    row->tunnels >= row->token.tunnels)
 		return CHANNEL_TOKEN_FULL;
+	if (has_many(b, &claim->peer))
+		return CHANNEL_ADDRESS_FULL;
 	return rights_check(b->config, row, tunnel, claim->port);
 }
 
@@ -205,6 +187,7 @@ grant(struct claim_book *b, const struct claimant *who, const char *name,
 	}
 	if (port.row != NULL)
 		port.row->tunnels++;
+	port.of_peer = peers_hold(b->peers, &claim->peer);
 	b->ports[tunnel.ref.slot] = port;
 	return CHANNEL_GRANTED;
 }
@@ -229,7 +212,7 @@ further(struct claim_book *b, const struct claimant *who,
 		n++;
 	}
 	if (n >= b->config->sessions || tunnel->kind != who->claim->kind ||
-	    is_limited(who->row))
+	    claim_bandwidth(b, who->row) != 0)
 		return resume(b, who, session);
 	*session = make_session(who->worker, who->claim, who->claim->proof);
 	session->member = member;
@@ -243,8 +226,8 @@ static enum channel_verdict
 share(struct claim_book *b, const struct claimant *who,
     const struct registry_tunnel *tunnel, struct registry_session *session)
 {
-	if (is_limited(who->row))
-		return CHANNEL_TOKEN_FULL;
+	if (claim_bandwidth(b, who->row) != 0)
+		return CHANNEL_ALONE;
 	*session = make_session(who->worker, who->claim, who->claim->secret);
 	return registry_join(b->registry, tunnel->ref, session)
 		   ? CHANNEL_GRANTED
@@ -264,7 +247,7 @@ decide_known(struct claim_book *b, const struct claimant *who,
 		if (!registry_session(
 			b->registry, tunnel->seats[i].session, session))
 			continue;
-		if (has_secret(session, claim))
+		if (rights_has_secret(session, claim))
 			return is_same_tunnel ? further(b, who, tunnel, session)
 					      : CHANNEL_OTHER_TOKEN;
 		if (is_same_tunnel && is_same_client(b, session, claim))
@@ -272,7 +255,7 @@ decide_known(struct claim_book *b, const struct claimant *who,
 	}
 	if (is_same_tunnel && tunnel->has_group && claim->has_group &&
 	    claim->dialect == REGISTRY_EXT && tunnel->kind == claim->kind &&
-	    proves(claim->group, tunnel->group))
+	    rights_is_proof(claim->group, tunnel->group))
 		return share(b, who, tunnel, session);
 	return CHANNEL_TAKEN_NAME;
 }
@@ -286,7 +269,8 @@ finds_session(struct claim_book *b, const struct claimant *who,
 	struct registry_tunnel tunnel;
 
 	return registry_find_session(b->registry, claim->session, session) &&
-	       has_secret(session, claim) && session->kind == claim->kind &&
+	       rights_has_secret(session, claim) &&
+	       session->kind == claim->kind &&
 	       registry_tunnel(b->registry, session->tunnel, &tunnel) &&
 	       rights_is_of(&tunnel, who->row) &&
 	       strcmp(tunnel.domain, claim->domain) == 0;

@@ -17,6 +17,7 @@
 
 #include "common/ltp.h"
 #include "common/nearest.h"
+#include "common/token.h"
 #include "server/config_listen.h"
 #include "server/config_text.h"
 #include "server/registry.h"
@@ -59,6 +60,9 @@ const struct config_option config_options[] = {
 	{ "failures-per-minute", CONFIG_NUMBER, "30", 0, 1048576,
 	    "wrong passwords and tokens of one address; 0: any number",
 	    FIELD(failures_per_minute) },
+	{ "tunnels-per-address", CONFIG_NUMBER, "256", 0, 1048576,
+	    "tunnels that one address may have; 0: any number",
+	    FIELD(tunnels_per_address) },
 	{ "backend-tls", CONFIG_NEED, "optional", 0, 0,
 	    "required: clients in clear are refused",
 	    FIELD(backend_tls_required) },
@@ -91,6 +95,15 @@ const struct config_option config_options[] = {
 	    "pool-idle for LTP/0.2 clients", FIELD(pool_idle_old) },
 	{ "queue-limit", CONFIG_NUMBER, "2048", 1, 1048576,
 	    "visitors who may wait in one tunnel", FIELD(queue_limit) },
+	{ "visitors-per-address", CONFIG_NUMBER, "2048", 0, 1048576,
+	    "visitors of one address in each worker; 0: any number",
+	    FIELD(visitors_per_address) },
+	{ "connections-per-tunnel", CONFIG_NUMBER, "0", 0, 1048576,
+	    "visitors of one tunnel at once; 0: any number",
+	    FIELD(connections_per_tunnel) },
+	{ "bandwidth-per-tunnel", CONFIG_RATE, "0", 0, 0,
+	    "bytes per second of one tunnel; 0: no limit",
+	    FIELD(bandwidth_per_tunnel) },
 	{ "max-connections", CONFIG_NUMBER, "0", 0, 1048576,
 	    "visitors a worker must have room for; 0: as many as there is",
 	    FIELD(max_connections) },
@@ -244,6 +257,17 @@ set_number(struct config *c, const struct config_option *o, const char *value,
 		return false;
 	*field = (unsigned)n;
 	return true;
+}
+
+static bool
+set_rate(struct config *c, const struct config_option *o, const char *value,
+    char words[WORDS_MAX])
+{
+	uint64_t *field = field_of(c, o);
+
+	(void)words;
+	*field = 0;
+	return strcmp(value, "0") == 0 || token_rate(value, field);
 }
 
 static bool
@@ -402,6 +426,13 @@ config_listener(const struct config *c, unsigned slot)
 	return &c->listen[0];
 }
 
+bool
+config_is_shared(const struct config *c, const struct net_addr *addr)
+{
+	return net_addr_is_loopback(addr) ||
+	       cidr_list_has(&c->trusted_proxies.list, addr);
+}
+
 void
 config_is_from_file(struct config *c, const struct config_option *o)
 {
@@ -430,6 +461,11 @@ say_wrong(const struct config_option *o, char words[WORDS_MAX])
 	case CONFIG_NUMBER:
 		snprintf(words, WORDS_MAX, "not a whole number from %u to %u",
 		    o->min, o->max);
+		break;
+	case CONFIG_RATE:
+		snprintf(words, WORDS_MAX,
+		    "not 0, nor a number of bytes per second, such as 500000, "
+		    "500k or 2M");
 		break;
 	case CONFIG_BOOL:
 		snprintf(words, WORDS_MAX, "not yes or no");
@@ -485,6 +521,7 @@ config_set(struct config *c, const char *key, const char *value, char *why,
 	static set_fn *const setters[] = {
 		[CONFIG_STRING] = set_domain,
 		[CONFIG_NUMBER] = set_number,
+		[CONFIG_RATE] = set_rate,
 		[CONFIG_BOOL] = set_bool,
 		[CONFIG_LISTEN] = set_listen,
 		[CONFIG_PATHS] = set_paths,

@@ -85,18 +85,22 @@ struct config {
 	char *reserved_names; /* patterns of names that nobody gets; "none" */
 	unsigned tunnels_per_minute;  /* new ones of one address; 0: any */
 	unsigned failures_per_minute; /* wrong passwords and tokens of one */
+	unsigned tunnels_per_address; /* 0: any number */
 	bool open; /* without tokens, and the world can reach us */
 	bool backend_tls_required; /* clients in clear are refused */
 	bool redirect_to_https;	   /* visitors in clear are */
 	unsigned workers;	   /* never 0 after config_finish() */
 	unsigned max_workers; /* what `workers` may become without a restart */
 	unsigned max_tunnels;
-	unsigned sessions;	  /* of a client for a tunnel; never 0 after
-				       config_finish() */
-	unsigned pool_idle;	  /* idle proxy connections of a tunnel */
-	unsigned pool_idle_max;	  /* what a burst may raise that to */
-	unsigned pool_idle_old;	  /* the same for LTP/0.2 clients */
-	unsigned queue_limit;	  /* visitors waiting in one tunnel */
+	unsigned sessions;	/* of a client for a tunnel; never 0 after
+				     config_finish() */
+	unsigned pool_idle;	/* idle proxy connections of a tunnel */
+	unsigned pool_idle_max; /* what a burst may raise that to */
+	unsigned pool_idle_old; /* the same for LTP/0.2 clients */
+	unsigned queue_limit;	/* visitors waiting in one tunnel */
+	unsigned visitors_per_address;	 /* in a worker; 0: any number */
+	unsigned connections_per_tunnel; /* visitors of it; likewise */
+	uint64_t bandwidth_per_tunnel;	 /* bytes/s; 0: no limit */
 	unsigned max_connections; /* of visitors, in a worker; 0: see help */
 	unsigned half_made_per_address;
 	unsigned head_timeout;		 /* s, head or hello */
@@ -136,6 +140,7 @@ struct config {
 enum config_type {
 	CONFIG_STRING,
 	CONFIG_NUMBER,
+	CONFIG_RATE,	 /* bytes/s, such as 500k; 0 */
 	CONFIG_BOOL,	 /* yes, no */
 	CONFIG_LISTEN,	 /* may be given more than once */
 	CONFIG_PATHS,	 /* the same */
@@ -187,6 +192,10 @@ void config_is_from_file(struct config *, const struct config_option *);
  * first: connections outlive it. */
 const struct config_listen *config_listener(
     const struct config *, unsigned slot);
+
+/* True if many may call from that address: it is a trusted proxy's, or of this
+ * machine, where proxies in front call from. */
+bool config_is_shared(const struct config *, const struct net_addr *);
 
 /* A DNS name, as a base domain must be: lower case and without a dot at the
  * end in `out`. False if it is none. */

@@ -2,6 +2,7 @@
 #include "server/config_show.h"
 
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "server/config_text.h"
@@ -123,6 +124,8 @@ config_show(const struct config *c, const struct config_option *o)
 	switch (o->type) {
 	case CONFIG_NUMBER:
 		return json_sprintf("%u", *(const unsigned *)field);
+	case CONFIG_RATE:
+		return json_sprintf("%" PRIu64, *(const uint64_t *)field);
 	case CONFIG_BOOL:
 		return json_string(*(const bool *)field ? "yes" : "no");
 	case CONFIG_NEED:

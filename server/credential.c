@@ -12,6 +12,8 @@
 #include "server/gate.h"
 #include "server/public.h"
 #include "server/rate.h"
+#include "server/rights.h"
+#include "server/room.h"
 #include "server/worker.h"
 
 #define BASE64_MAX (CREDENTIAL_MAX / 3 * 4 + 4)
@@ -31,6 +33,38 @@ is_private(const struct worker *w, const struct conn *conn)
 		   forwarded_trusted(w->config, conn) != NULL);
 }
 
+/* True if the tunnel is there and whoever claims shows its secret: it will be
+ * no new one. The secret of one that is gone proves nothing. */
+static bool
+is_back(const struct worker *w, const struct channel_claim *claim)
+{
+	struct registry_session session;
+	struct registry_tunnel tunnel;
+
+	if (!claim->has_proof ||
+	    !registry_find(w->registry, claim->name, &tunnel))
+		return false;
+	for (uint32_t i = 0; i < tunnel.seats_n; i++)
+		if (registry_session(
+			w->registry, tunnel.seats[i].session, &session) &&
+		    rights_has_secret(&session, claim))
+			return true;
+	return false;
+}
+
+/* One more of an address: too many, or it is counted. A proxy has the clients
+ * of many. */
+static bool
+is_one_too_many(struct worker *w, const struct net_addr *peer, uint64_t now)
+{
+	if (config_is_shared(w->config, peer))
+		return false;
+	if (rate_is_over(w->openings, peer, now))
+		return true;
+	rate_count(w->openings, peer, now);
+	return false;
+}
+
 enum channel_verdict
 credential_take(struct worker *w, const struct conn *conn, const char *token,
     struct channel_claim *claim)
@@ -39,12 +73,14 @@ credential_take(struct worker *w, const struct conn *conn, const char *token,
 
 	if (token != NULL && !is_private(w, conn))
 		return CHANNEL_IN_CLEAR;
-	if (token != NULL && rate_is_over(w->failures, &conn->peer, now))
+	if (token != NULL && !config_is_shared(w->config, &conn->peer) &&
+	    rate_is_over(w->failures, &conn->peer, now))
 		return CHANNEL_TOO_WRONG;
-	if (!claim->has_proof) {
-		if (rate_is_over(w->openings, &conn->peer, now))
+	if (!is_back(w, claim)) {
+		if (!room_is_left(w, ROOM_TUNNEL))
+			return CHANNEL_NO_ROOM;
+		if (is_one_too_many(w, &conn->peer, now))
 			return CHANNEL_TOO_MANY;
-		rate_count(w->openings, &conn->peer, now);
 	}
 	claim->has_token = token != NULL;
 	if (token != NULL)
@@ -97,7 +133,4 @@ credential_answered(struct worker *w, const struct channel_claim *claim,
 {
 	if (verdict == CHANNEL_BAD_TOKEN)
 		rate_count(w->failures, &claim->peer, clock_ms());
-	/* One that showed the secret of a tunnel that is gone. */
-	if (verdict == CHANNEL_GRANTED && claim->has_proof)
-		rate_count(w->openings, &claim->peer, clock_ms());
 }

@@ -3,7 +3,8 @@
  * What a client shows to be let in: the token of a control request, or the
  * password of HTTP's Basic authorisation, which the Node.js client sends. A
  * worker puts its hash into the claim and forgets it; the master decides. What
- * one address may try is limited here. It never logs what it sees.
+ * one address may try is limited here, and new tunnels are refused where there
+ * is no room for them. It never logs what it sees.
  */
 #ifndef LT_SERVER_CREDENTIAL_H
 #define LT_SERVER_CREDENTIAL_H

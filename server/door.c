@@ -39,14 +39,23 @@ has_room(void *arg)
 {
 	struct door *d = arg;
 
-	return room_is_left(d->session->worker);
+	return room_is_left(d->session->worker, ROOM_ANY);
+}
+
+static void
+make_room(void *arg)
+{
+	struct door *d = arg;
+
+	(void)room_make(d->session->worker);
 }
 
 bool
 door_open(struct session *s, const struct channel_claimed *claimed,
     unsigned listener, int *fd)
 {
-	static const struct listener_ops ops = { accepted, has_room };
+	static const struct listener_ops ops = { accepted, has_room,
+		make_room };
 	struct door *d;
 
 	if (*fd == -1 || (d = calloc(1, sizeof(*d))) == NULL)

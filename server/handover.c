@@ -169,7 +169,7 @@ receive_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	/* Without room what is in the inbox is safest there. */
-	if (!room_is_left(w)) {
+	if (!room_is_left(w, ROOM_ANY)) {
 		event_del(w->handover->receive);
 		evtimer_add(w->handover->resume, &tv);
 		return;

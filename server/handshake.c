@@ -22,6 +22,9 @@
 #include "server/serve.h"
 #include "server/worker.h"
 
+/* One that goes well is over by then. */
+#define HANDSHAKE_MOMENT_MS 1000
+
 struct handshake {
 	TAILQ_ENTRY(handshake) link;
 	struct peer_entry of_peer;
@@ -141,6 +144,24 @@ handshakes_free(struct handshakes *hs)
 	deadline_list_free(hs->deadlines);
 	peers_free(hs->peers);
 	free(hs);
+}
+
+bool
+handshakes_make_room(struct worker *w)
+{
+	static struct log_limit limit;
+	struct handshake *first = TAILQ_FIRST(&w->handshakes->all);
+	uint64_t left_ms =
+	    w->config->handshake_timeout * 1000ull - HANDSHAKE_MOMENT_MS;
+	struct conn conn;
+
+	if (first == NULL || first->deadline.due_ms > clock_ms() + left_ms)
+		return false;
+	leave(first, &conn);
+	log_limited(&limit, LOG_LEVEL_WARN,
+	    "short of descriptors: a TLS handshake that takes long is ended");
+	conn_close(&conn);
+	return true;
 }
 
 /* Whoever came first and has not got through yet makes room. */

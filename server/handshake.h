@@ -12,6 +12,8 @@
 #ifndef LT_SERVER_HANDSHAKE_H
 #define LT_SERVER_HANDSHAKE_H
 
+#include <stdbool.h>
+
 #include "server/conn.h"
 
 /* The scope of tickets for clients and for pages of our own; those of a
@@ -25,6 +27,10 @@ struct worker;
 /* Fatal without memory. */
 struct handshakes *handshakes_new(struct worker *);
 void handshakes_free(struct handshakes *); /* NULL is fine */
+
+/* For room_make(): closes the one that has been in progress for longest, if
+ * that is not a moment. True if there was one. */
+bool handshakes_make_room(struct worker *);
 
 /* Takes an unread connection that begins with a ClientHello. The worker must
  * have a certificate. */

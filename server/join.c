@@ -16,11 +16,13 @@
 #include "common/log.h"
 #include "common/relay.h"
 #include "server/account.h"
+#include "server/crowd.h"
 #include "server/deadline.h"
 #include "server/forwarded.h"
 #include "server/gate.h"
 #include "server/node.h"
 #include "server/pages.h"
+#include "server/peers.h"
 #include "server/public.h"
 #include "server/serve.h"
 #include "server/visitor.h"
@@ -33,8 +35,9 @@ struct join {
 	LIST_ENTRY(join) link;	 /* while there is a session */
 	struct session *session; /* NULL once it is gone */
 	struct worker *worker;
-	struct conn visitor; /* A of the relay */
-	struct conn proxy;   /* B */
+	struct peer *of_peer; /* the visitor is counted there, or NULL */
+	struct conn visitor;  /* A of the relay */
+	struct conn proxy;    /* B */
 	struct relay *relay;
 	struct visitor inspector;
 	struct gate *gate;	 /* a reference */
@@ -95,6 +98,7 @@ join_close(struct join *j, int status, const char *reason)
 		event_free(j->cut);
 	deadline_del(j->worker->silences, &j->silence);
 	deadline_del(j->worker->looks, &j->look);
+	peers_let_go(&j->of_peer);
 	relay_free(j->relay);
 	gate_free(j->gate);
 	visitor_fini(&j->inspector);
@@ -501,6 +505,7 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 	look_later(j, j->moved_ms);
 	LIST_INSERT_HEAD(&s->joins, j, link);
 	count(s, &j->visitor);
+	j->of_peer = crowd_add(w, &j->visitor.peer);
 	if (relay_start(j->relay) == -1)
 		close_with_page(j, 503, "the server is out of memory");
 	return JOIN_STARTED;

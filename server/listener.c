@@ -86,8 +86,10 @@ accept_some(struct listener *l, int n)
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-		    errno == ENOMEM)
+		    errno == ENOMEM) {
 			pause_all(l->set, errno);
+			l->set->ops->make_room(l->set->arg);
+		}
 		/* Anything else is about one caller, who is gone. */
 		break;
 	}

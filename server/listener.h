@@ -18,6 +18,10 @@ struct listener_set;
 struct listener_ops {
 	void (*accepted)(void *arg, struct conn *); /* takes the connection */
 	bool (*has_room)(void *arg); /* false: pause as when out of them */
+
+	/* There was room, and the system has none: closes what is needed
+	 * least, if there is any. */
+	void (*make_room)(void *arg);
 };
 
 /* Empty. Fatal without memory. */

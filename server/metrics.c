@@ -63,7 +63,7 @@ put_body(struct worker *w, enum metrics_page page, struct evbuffer *body)
 {
 	switch (page) {
 	case METRICS_METRICS:
-		(void)room_is_left(w); /* to have our own gauges right */
+		(void)room_look(w); /* to have our own gauges right */
 		return metrics_text(body, w->counters, w->registry) == -1 ? 503
 									  : 200;
 	case METRICS_HEALTH:

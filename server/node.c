@@ -324,7 +324,7 @@ accept_cb(evutil_socket_t fd, short what, void *arg)
 	struct conn conn = { .stream = STREAM_NONE };
 
 	(void)what;
-	if (!room_is_left(n->session->worker)) {
+	if (!room_is_left(n->session->worker, ROOM_ANY)) {
 		pause_port(n);
 		return;
 	}

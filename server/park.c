@@ -7,13 +7,16 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "server/crowd.h"
 #include "server/deadline.h"
+#include "server/peers.h"
 #include "server/serve.h"
 #include "server/worker.h"
 
 struct parked {
 	TAILQ_ENTRY(parked) link;
 	struct deadline deadline;
+	struct peer *of_peer; /* he is counted there, or NULL */
 	struct conn conn;
 	struct registry_ref tunnel;
 	char name[LTP_NAME_MAX + 1];
@@ -41,6 +44,7 @@ leave(struct worker *w, struct parked *p, struct conn *conn)
 	TAILQ_REMOVE(&head->list, p, link);
 	head->n--;
 	deadline_del(w->park->deadlines, &p->deadline);
+	peers_let_go(&p->of_peer);
 	counter_add(&w->count->parked, -1);
 	*conn = conn_take(&p->conn);
 	free(p);
@@ -87,6 +91,8 @@ park_add(struct worker *w, struct conn *conn, struct registry_ref tunnel,
 	struct parked_head *head = &w->park->by_slot[tunnel.slot];
 	struct parked *p;
 
+	if (!crowd_admits(w, conn, name))
+		return;
 	if (head->n >= w->config->queue_limit) {
 		serve_refused(w, conn, name, 503,
 		    "too many visitors are waiting for this tunnel");
@@ -104,6 +110,7 @@ park_add(struct worker *w, struct conn *conn, struct registry_ref tunnel,
 		TAILQ_INIT(&head->list);
 	TAILQ_INSERT_TAIL(&head->list, p, link);
 	head->n++;
+	p->of_peer = crowd_add(w, &p->conn.peer);
 	deadline_add(w->park->deadlines, &p->deadline,
 	    p->conn.ready_ms + w->config->queue_timeout * 1000ull);
 	counter_add(&w->count->parked, 1);

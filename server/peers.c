@@ -91,53 +91,88 @@ peers_hash(uint64_t seed, const uint8_t key[PEERS_KEY_SIZE])
 	return h;
 }
 
+static size_t
+bucket_of(const struct peers *ps, const uint8_t key[PEERS_KEY_SIZE])
+{
+	return peers_hash(ps->seed, key) % BUCKETS;
+}
+
+static struct peer *
+find(const struct peers *ps, const uint8_t key[PEERS_KEY_SIZE])
+{
+	struct peer *p;
+
+	LIST_FOREACH (p, &ps->buckets[bucket_of(ps, key)], link)
+		if (memcmp(p->key, key, PEERS_KEY_SIZE) == 0)
+			break;
+	return p;
+}
+
+struct peer *
+peers_hold(struct peers *ps, const struct net_addr *addr)
+{
+	uint8_t key[PEERS_KEY_SIZE];
+	struct peer *p;
+
+	if (!peers_key(addr, key))
+		return NULL;
+	if ((p = find(ps, key)) == NULL) {
+		if ((p = calloc(1, sizeof(*p))) == NULL)
+			return NULL;
+		memcpy(p->key, key, PEERS_KEY_SIZE);
+		TAILQ_INIT(&p->entries);
+		LIST_INSERT_HEAD(&ps->buckets[bucket_of(ps, key)], p, link);
+	}
+	p->n++;
+	return p;
+}
+
+void
+peers_let_go(struct peer **held)
+{
+	struct peer *p = *held;
+
+	*held = NULL;
+	if (p == NULL || --p->n > 0)
+		return;
+	LIST_REMOVE(p, link);
+	free(p);
+}
+
 void
 peers_add(
     struct peers *ps, struct peer_entry *entry, const struct net_addr *addr)
 {
-	uint8_t key[PEERS_KEY_SIZE];
-	struct peer_list *bucket;
-	struct peer *p;
-
-	entry->peer = NULL;
-	if (!peers_key(addr, key))
-		return;
-	bucket = &ps->buckets[peers_hash(ps->seed, key) % BUCKETS];
-	LIST_FOREACH (p, bucket, link)
-		if (memcmp(p->key, key, PEERS_KEY_SIZE) == 0)
-			break;
-	if (p == NULL) {
-		if ((p = calloc(1, sizeof(*p))) == NULL)
-			return;
-		memcpy(p->key, key, PEERS_KEY_SIZE);
-		TAILQ_INIT(&p->entries);
-		LIST_INSERT_HEAD(bucket, p, link);
-	}
-	p->n++;
-	entry->peer = p;
-	TAILQ_INSERT_TAIL(&p->entries, entry, link);
+	entry->peer = peers_hold(ps, addr);
+	if (entry->peer != NULL)
+		TAILQ_INSERT_TAIL(&entry->peer->entries, entry, link);
 }
 
 void
 peers_del(struct peers *ps, struct peer_entry *entry)
 {
-	struct peer *p = entry->peer;
-
 	(void)ps;
-	if (p == NULL)
-		return;
-	entry->peer = NULL;
-	TAILQ_REMOVE(&p->entries, entry, link);
-	if (--p->n > 0)
-		return;
-	LIST_REMOVE(p, link);
-	free(p);
+	if (entry->peer != NULL)
+		TAILQ_REMOVE(&entry->peer->entries, entry, link);
+	peers_let_go(&entry->peer);
 }
 
 size_t
 peers_count(const struct peer_entry *entry)
 {
 	return entry->peer == NULL ? 0 : entry->peer->n;
+}
+
+size_t
+peers_of(const struct peers *ps, const struct net_addr *addr)
+{
+	uint8_t key[PEERS_KEY_SIZE];
+	const struct peer *p;
+
+	if (!peers_key(addr, key))
+		return 0;
+	p = find(ps, key);
+	return p == NULL ? 0 : p->n;
 }
 
 struct peer_entry *

@@ -39,6 +39,12 @@ uint64_t peers_seed(void);
 struct peers *peers_new(void);
 void peers_free(struct peers *); /* it must be empty; NULL is fine */
 
+/* Counts one more that is in no order. Whoever has what is returned lets go of
+ * it once, and has NULL then, as where there is no memory or address: then it
+ * is not counted. */
+struct peer *peers_hold(struct peers *, const struct net_addr *);
+void peers_let_go(struct peer **);
+
 /* Counts one more. Without memory, or an address, it is not counted. */
 void peers_add(struct peers *, struct peer_entry *, const struct net_addr *);
 
@@ -47,6 +53,9 @@ void peers_del(struct peers *, struct peer_entry *);
 
 /* How many the address of this entry has, itself included; 0: not counted. */
 size_t peers_count(const struct peer_entry *);
+
+/* How many an address has. */
+size_t peers_of(const struct peers *, const struct net_addr *);
 
 /* The oldest of the address of this entry, which is counted. */
 struct peer_entry *peers_oldest(const struct peer_entry *);

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/counters.h"
+#include "server/room.h"
 #include "server/worker.h"
 
 #define PULSE_MS 500
@@ -21,6 +22,9 @@ beat_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	counter_set(&w->count->pulse_ms, clock_ms());
+	/* Nobody is handed to who seems to be without room, so nobody else
+	 * would have it look. */
+	(void)room_look(w);
 }
 
 void

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 #include "server/counters.h"
+#include "server/crowd.h"
 #include "server/deadline.h"
+#include "server/peers.h"
 #include "server/serve.h"
 #include "server/session.h"
 #include "server/worker.h"
@@ -13,6 +15,7 @@
 struct visit {
 	TAILQ_ENTRY(visit) link;
 	struct deadline deadline;
+	struct peer *of_peer; /* he is counted there, or NULL */
 	struct session *session;
 	struct conn conn;
 };
@@ -26,6 +29,7 @@ leave(struct visit *v, struct conn *conn)
 	TAILQ_REMOVE(&s->queue.waiting, v, link);
 	s->queue.n--;
 	deadline_del(s->worker->waits, &v->deadline);
+	peers_let_go(&v->of_peer);
 	counter_add(&s->count->queued, -1);
 	counter_add(&s->worker->count->queued, -1);
 	*conn = conn_take(&v->conn);
@@ -73,6 +77,7 @@ enter(struct session *s, struct conn *conn)
 	v->session = s;
 	v->conn = conn_take(conn);
 	s->queue.n++;
+	v->of_peer = crowd_add(w, &v->conn.peer);
 	deadline_add(w->waits, &v->deadline,
 	    v->conn.ready_ms + w->config->queue_timeout * 1000ull);
 	counter_add(&s->count->queued, 1);

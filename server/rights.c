@@ -70,6 +70,24 @@ rights_admit(struct tokens *tokens, const struct channel_claim *claim,
 }
 
 bool
+rights_is_proof(const uint8_t proof[REGISTRY_HASH_LEN], const uint8_t *kept)
+{
+	uint8_t hash[REGISTRY_HASH_LEN];
+
+	SHA256(proof, REGISTRY_HASH_LEN, hash);
+	return CRYPTO_memcmp(hash, kept, REGISTRY_HASH_LEN) == 0;
+}
+
+bool
+rights_has_secret(
+    const struct registry_session *session, const struct channel_claim *claim)
+{
+	return session->dialect == REGISTRY_EXT &&
+	       claim->dialect == REGISTRY_EXT && claim->has_proof &&
+	       rights_is_proof(claim->proof, session->secret);
+}
+
+bool
 rights_is_of(const struct registry_tunnel *tunnel, const struct tokens_row *row)
 {
 	if (row == NULL)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a claim may have: by the names that nobody gets, and by the rights of
- * its token. Pure; the master's book of claims asks.
+ * What a claim may have: by the names that nobody gets, by the rights of its
+ * token, by the secret that it proves. Pure; the master's book of claims asks,
+ * and workers what they need not ask the master.
  */
 #ifndef LT_SERVER_RIGHTS_H
 #define LT_SERVER_RIGHTS_H
@@ -22,6 +23,16 @@ enum channel_verdict rights_check(const struct config *,
  * none is needed. */
 enum channel_verdict rights_admit(
     struct tokens *, const struct channel_claim *, struct tokens_row **row);
+
+/* True if `proof` is what `kept` was made from. Every worker can read the
+ * registry, so what stands there must not be a proof itself: it is the hash of
+ * what a claim has to bring. */
+bool rights_is_proof(
+    const uint8_t proof[REGISTRY_HASH_LEN], const uint8_t *kept);
+
+/* True if the claim brings the secret of that session. */
+bool rights_has_secret(
+    const struct registry_session *, const struct channel_claim *);
 
 /* True if a tunnel was opened with this token; NULL, where none is needed, is
  * as good as any. */

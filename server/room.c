@@ -5,8 +5,10 @@
 
 #include "common/drain.h"
 #include "common/limit.h"
+#include "server/arrival.h"
 #include "server/bridge.h"
 #include "server/handover.h"
+#include "server/handshake.h"
 #include "server/node.h"
 #include "server/worker.h"
 
@@ -23,7 +25,7 @@ room_need(const struct config *c, size_t slots)
 	    c->max_connections > 0 ? c->max_connections : ROOM_FEW;
 
 	return 2 * visitors + 2 * WORKER_PIPES + 2 * slots + c->listen_n +
-	       ROOM_RESERVE + ROOM_OTHER;
+	       ROOM_HALF_MADE + ROOM_RESERVE + ROOM_OTHER;
 }
 
 void
@@ -33,7 +35,7 @@ room_init(struct worker *w)
 	/* What start-up opened has low numbers. */
 	for (int fd = 0; fd < 1024 && (size_t)fd < limit_fds(); fd++)
 		w->fds_fixed += fcntl(fd, F_GETFD) != -1;
-	(void)room_is_left(w);
+	(void)room_look(w);
 }
 
 /* The descriptors in use, as the gauges have them. A session has one, for its
@@ -52,13 +54,28 @@ in_use(const struct worker *w)
 	       node_set_held(w->nodes);
 }
 
-bool
-room_is_left(struct worker *w)
+size_t
+room_look(struct worker *w)
 {
 	size_t used = in_use(w), limit = limit_fds();
 	size_t room = limit > used ? limit - used : 0;
 
 	counter_set(&w->count->fds, used);
 	counter_set(&w->count->room, room);
-	return room > 0;
+	return room;
+}
+
+bool
+room_make(struct worker *w)
+{
+	return arrivals_make_room(w) || handshakes_make_room(w);
+}
+
+bool
+room_is_left(struct worker *w, enum room_for what)
+{
+	while (room_look(w) <= what)
+		if (!room_make(w))
+			return false;
+	return true;
 }

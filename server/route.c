@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "server/pulse.h"
+#include "server/room.h"
 
 /* The label that `host`, `len` bytes of it, ends with; its length too. */
 static const char *
@@ -74,8 +75,17 @@ to_session(const struct registry_session *s)
 
 /* --- visitors ------------------------------------------------------------ */
 
-/* Where a worker stands still nobody is sent while there is another one. */
+/* Where a worker stands still, or is short of descriptors, nobody is sent while
+ * there is another one. */
 #define ROUTE_STILL ((uint64_t)1 << 32)
+
+static bool
+is_fit(struct counters *counters, uint32_t slot)
+{
+	return pulse_is_there(counters, slot) &&
+	       counter_get(&counters_worker(counters, slot)->room) >
+		   ROOM_VISITOR;
+}
 
 /* The seats of a tunnel that lead somewhere, and how busy each is. */
 struct choice {
@@ -103,10 +113,8 @@ look_at(struct choice *c, const struct registry_tunnel *tunnel,
 		c->busy[c->n] =
 		    counter_get(&count->busy) + counter_get(&count->queued);
 		c->has_idle[c->n] = counter_get(&count->idle) > 0;
-		if (!pulse_is_there(counters, seat->worker)) {
-			c->has_idle[c->n] = false;
+		if (!is_fit(counters, seat->worker))
 			c->busy[c->n] += ROUTE_STILL;
-		}
 		c->seats[c->n++] = *seat;
 	}
 }
@@ -154,7 +162,10 @@ static bool
 is_better(const struct choice *c, size_t i, size_t j, uint32_t self)
 {
 	bool is_own = c->seats[i].worker == self;
+	bool is_still = c->busy[i] >= ROUTE_STILL;
 
+	if (is_still != (c->busy[j] >= ROUTE_STILL))
+		return !is_still;
 	if (c->has_idle[i] != c->has_idle[j])
 		return c->has_idle[i];
 	if (is_own != (c->seats[j].worker == self))

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/control.h"
+#include "server/crowd.h"
 #include "server/door.h"
 #include "server/gate.h"
 #include "server/join.h"
@@ -203,9 +204,7 @@ set_target(struct session *s, unsigned n)
 unsigned
 session_siblings(const struct session *s)
 {
-	return s->connections != 0 || s->bandwidth != 0
-		   ? 1
-		   : s->worker->config->sessions;
+	return s->bandwidth != 0 ? 1 : s->worker->config->sessions;
 }
 
 /* This session's share of a number that is meant for its client, 1 or more. */
@@ -239,6 +238,53 @@ grow(struct session *s)
 	set_target(s, s->pool.target * 2 < max ? s->pool.target * 2 : max);
 }
 
+/* A visitor counts as one who waits until he does so, or is joined: then nobody
+ * who adds up finds him nowhere. */
+static void
+count_ahead(struct session *s)
+{
+	counter_add(&s->count->queued, 1);
+}
+
+static void
+count_back(struct session *s)
+{
+	atomic_thread_fence(memory_order_release);
+	counter_add(&s->count->queued, -1);
+}
+
+/* True if the tunnel, over all its sessions, has more visitors than it may, the
+ * one included who has been counted ahead. Each owner counts before it looks:
+ * of two that take one at the same moment one at least sees the other's, so
+ * that the limit is never passed. */
+static bool
+is_full(const struct session *s)
+{
+	const struct worker *w = s->worker;
+	struct counters_session *count;
+	struct registry_tunnel tunnel;
+	uint64_t n = 0, most = s->connections != 0
+				   ? s->connections
+				   : w->config->connections_per_tunnel;
+
+	if (most == 0)
+		return false;
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!registry_tunnel(w->registry, s->tunnel, &tunnel))
+		return false;
+	for (uint32_t i = 0; i < tunnel.seats_n; i++) {
+		if (tunnel.seats[i].worker == REGISTRY_NO_WORKER)
+			continue;
+		count =
+		    counters_session(w->counters, tunnel.seats[i].session.slot);
+		n += counter_get(&count->queued);
+		/* Who goes from there to here is counted twice, not missed. */
+		atomic_thread_fence(memory_order_acquire);
+		n += counter_get(&count->busy);
+	}
+	return n > most;
+}
+
 void
 session_visitor(struct session *s, struct conn *conn)
 {
@@ -248,15 +294,17 @@ session_visitor(struct session *s, struct conn *conn)
 		log_debug("handed over kind=visitor from=%s tunnel=%s hops=%u",
 		    net_addr_text(&conn->peer, peer), s->name,
 		    (unsigned)conn->hops);
-	if (s->connections != 0 && s->joined + s->queue.n >= s->connections) {
+	if (!crowd_admits(s->worker, conn, s->name))
+		return;
+	count_ahead(s);
+	if (is_full(s)) {
 		serve_refused(s->worker, conn, s->name, 503,
 		    "this tunnel has as many visitors as it may have");
-		return;
+	} else if (!TAILQ_EMPTY(&s->queue.waiting) || !join_idle(s, conn)) {
+		queue_put(s, conn);
+		grow(s);
 	}
-	if (TAILQ_EMPTY(&s->queue.waiting) && join_idle(s, conn))
-		return;
-	queue_put(s, conn);
-	grow(s);
+	count_back(s);
 }
 
 /* True if whoever opened this proxy connection owns the session: by its
@@ -285,10 +333,13 @@ session_take(struct session *s, struct conn *conn)
 {
 	struct conn visitor;
 
-	if (!queue_take(s, &visitor))
+	if (TAILQ_EMPTY(&s->queue.waiting))
 		return pool_put(s, conn);
+	count_ahead(s);
+	(void)queue_take(s, &visitor);
 	if (!join(s, &visitor, conn))
 		queue_put_first(s, &visitor);
+	count_back(s);
 	return true;
 }
 

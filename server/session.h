@@ -56,7 +56,9 @@ struct session {
 	struct door *door;		      /* owned; NULL: not of kind tcp */
 	uint16_t port;			      /* of kind tcp, else 0 */
 	char domain[REGISTRY_DOMAIN_MAX + 1]; /* custom host name, or "" */
-	uint32_t connections;		      /* visitors at once; 0: any */
+	uint32_t connections;		      /* visitors of its tunnel at once,
+						 by its token; 0: the settings
+						 say how many */
 	uint64_t bandwidth;		      /* bytes/s; 0: no limit */
 	struct brake *brake;		      /* for that; owned, or NULL */
 	struct pool pool;
@@ -112,8 +114,8 @@ void session_proxy(struct session *, struct conn *, const struct ltp_message *);
  * it into the pool. False, and it is still the caller's, if that is full. */
 bool session_take(struct session *, struct conn *);
 
-/* How many sessions its client may have for the tunnel: one where its token
- * limits what it carries, so that the limit is exact. */
+/* How many sessions its client may have for the tunnel: one where there is a
+ * limit of bytes per second, so that it is exact. */
 unsigned session_siblings(const struct session *);
 
 /* How many idle proxy connections it has when it is quiet: its share of what

@@ -33,6 +33,7 @@
 #include "server/node.h"
 #include "server/pages.h"
 #include "server/park.h"
+#include "server/peers.h"
 #include "server/pulse.h"
 #include "server/queue.h"
 #include "server/rate.h"
@@ -59,9 +60,13 @@ accepted(void *arg, struct conn *conn)
 static bool
 has_room(void *arg)
 {
-	struct worker *w = arg;
+	return room_is_left(arg, ROOM_ANY);
+}
 
-	return room_is_left(w) || (arrivals_make_room(w) && room_is_left(w));
+static void
+make_room(void *arg)
+{
+	(void)room_make(arg);
 }
 
 static void
@@ -361,7 +366,8 @@ static void
 start_up(struct worker *w, const struct worker_start *start)
 {
 	static const struct channel_ops channel_ops = { message, closed };
-	static const struct listener_ops listener_ops = { accepted, has_room };
+	static const struct listener_ops listener_ops = { accepted, has_room,
+		make_room };
 	char why[SANDBOX_WHY_MAX];
 
 	if (registry_read_only(w->registry) == -1)
@@ -393,6 +399,7 @@ start_up(struct worker *w, const struct worker_start *start)
 	    rate_new(w->config->tunnels_per_minute, w->config->workers);
 	w->failures =
 	    rate_new(w->config->failures_per_minute, w->config->workers);
+	w->visitors = peers_new();
 	w->claims = control_claims_new();
 	w->api = api_new();
 	w->nodes = node_set_new(w);
@@ -446,6 +453,7 @@ tear_down(struct worker *w)
 	control_claims_free(w->claims);
 	session_table_free(w->sessions);
 	bridge_set_free(w->bridges);
+	peers_free(w->visitors);
 	rate_free(w->failures);
 	rate_free(w->openings);
 	pages_free(w->pages);

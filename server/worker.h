@@ -40,6 +40,7 @@ struct metrics;
 struct node_set;
 struct pages;
 struct park;
+struct peers;
 struct recent;
 struct rate;
 struct relay_env;
@@ -86,6 +87,7 @@ struct worker {
 	struct node_set *nodes;
 	struct rate *openings;		/* of tunnels */
 	struct rate *failures;		/* of passwords and tokens */
+	struct peers *visitors;		/* of each address, see crowd.h */
 	struct deadline_list *waits;	/* of visitors in queues */
 	struct deadline_list *silences; /* of joins without an answer */
 	struct deadline_list *looks;	/* at all joins, now and then */

@@ -58,6 +58,14 @@ keys = set(re.findall(r'^\t\{ "([a-z-]+)", (?:true|false),',
                       text("server", "config_listen.c"), re.M))
 same("settings", table=table | keys, manual=set(re.findall(
     r"^\.It Cm ([a-z-]+)", text("man", "ltserver.conf.5"), re.M)))
+# What the table of limits says of a default.
+preset = dict(re.findall(r'^\t\{ "([a-z-]+)",\s+CONFIG_\w+, "(\w+)"',
+                         text("server", "config.c"), re.M))
+said_of = re.findall(r"^\.It .* Ta Cm ([a-z-]+) Ta (\w+) Ta",
+                     text("man", "ltserver.conf.5"), re.M)
+assert len(said_of) > 10
+same("defaults", table=set(said_of) & set(preset.items()),
+     limits=set(said_of))
 example = text("etc", "ltserver.conf")
 same("settings", table=table, example=set(re.findall(
     r"^#? ?([a-z-]+) (?:= |\"\S+\" \{)", example, re.M)))

@@ -68,6 +68,9 @@ with connect(server, "203.0.113.7") as conn:
     conn.sendall(lt.request("localhost", "/?new"))
     answer = conn.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 429 ") and b"Retry-After" in answer
+# Nor by showing a secret that proves nothing.
+code, text = ask(server, "203.0.113.7", "a4", secret="0" * 32)
+assert code == "limit", code
 # Others can, and IPv6 counts by /64.
 assert ask(server, "203.0.113.8", "b") is None
 for i in range(3):

@@ -125,7 +125,7 @@ with lt.Visitor(server) as joined:
         with lt.Visitor(server, timeout=4 * lt.PATIENCE) as visitor:
             assert visitor.request(server.host("demo")).status == 200
     assert joined.request(server.host("demo")).status == 200
-server.wait_log("out of descriptors: one that had not said what it wants")
+server.wait_log("short of descriptors: one that had not said what it wants")
 for visitor in silent:
     visitor.close()
 client.stop()

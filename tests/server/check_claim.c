@@ -105,6 +105,7 @@ set_up(void)
 
 	base = event_base_new();
 	reg = registry_new(SIZE);
+	memset(&config, 0, sizeof(config));
 	config.grace = 1000;
 	config.grace_old = 1000;
 	config.sessions = 1;
@@ -1075,6 +1076,59 @@ START_TEST(handed_over)
 }
 END_TEST
 
+/* A claim for a new tunnel from there; the session that it got. */
+static struct channel_claimed
+ask_from(const char *name, const char *address, enum channel_verdict verdict)
+{
+	prepare(name, 1);
+	ck_assert_int_eq(net_addr_from(&claim.peer, address, 7), 0);
+	return ask(5, verdict);
+}
+
+/* Held names are counted, and so are all addresses of a /64; who comes back is
+ * no new one; and the next program counts the same. */
+START_TEST(an_address_has_so_many)
+{
+	struct channel_claimed a, b;
+
+	config.tunnels_per_address = 2;
+	a = ask_from("a", "2001:db8:1:2::1", CHANNEL_GRANTED);
+	b = ask_from("b", "2001:db8:1:2::2", CHANNEL_GRANTED);
+	claim_down(book, 5, b.session, CHANNEL_LOST);
+	ask_from("c", "2001:db8:1:2::3", CHANNEL_ADDRESS_FULL);
+	claim = (struct channel_claim){ .peer = claim.peer,
+		.name = "b",
+		.dialect = REGISTRY_EXT,
+		.kind = REGISTRY_HTTP };
+	offer(1);
+	ask(5, CHANNEL_RESUMED);
+	hand_over();
+	ask_from("c", "2001:db8:1:2::3", CHANNEL_ADDRESS_FULL);
+	ask_from("c", "2001:db8:1:3::3", CHANNEL_GRANTED);
+	claim_down(book, 5, a.session, CHANNEL_CLOSED);
+	next(ALL, CHANNEL_GONE);
+	ask_from("d", "2001:db8:1:2::3", CHANNEL_GRANTED);
+	config.tunnels_per_address = 0;
+	ask_from("e", "2001:db8:1:2::3", CHANNEL_FULL);
+}
+END_TEST
+
+/* Proxies, on this machine or trusted, have the clients of many. */
+START_TEST(a_proxy_has_any_number)
+{
+	const char *wrong;
+
+	config.tunnels_per_address = 1;
+	ask_from("a", "127.0.0.1", CHANNEL_GRANTED);
+	ask_from("b", "127.0.0.1", CHANNEL_GRANTED);
+	ask_from("c", "192.0.2.1", CHANNEL_GRANTED);
+	ask_from("d", "192.0.2.1", CHANNEL_ADDRESS_FULL);
+	ck_assert(
+	    cidr_list_add(&config.trusted_proxies.list, "192.0.2.1", &wrong));
+	ask_from("d", "192.0.2.1", CHANNEL_FULL);
+}
+END_TEST
+
 /* Nobody gets ready in time, or the grace period is none. */
 START_TEST(orphans_do_not_live_for_ever)
 {
@@ -1170,9 +1224,9 @@ main(void)
 		node_session_is_of_kind_http, without_a_port_there_is_none,
 		node_name_is_its_own_while_in_use, dialects_do_not_mix,
 		node_session_outlives_its_owner, node_session_leaves_first,
-		handed_over, orphans_do_not_live_for_ever,
-		operator_closes_a_live_tunnel, operator_closes_a_held_name,
-		operator_closes_a_node_session };
+		handed_over, an_address_has_so_many, a_proxy_has_any_number,
+		orphans_do_not_live_for_ever, operator_closes_a_live_tunnel,
+		operator_closes_a_held_name, operator_closes_a_node_session };
 	Suite *suite = suite_create("claim");
 	TCase *tc = tcase_create("claim");
 	SRunner *runner = srunner_create(suite);

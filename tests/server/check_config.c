@@ -260,6 +260,34 @@ START_TEST(reserved_names)
 }
 END_TEST
 
+START_TEST(limits)
+{
+	struct net_addr here, proxy, other;
+
+	good("bandwidth-per-tunnel", "500k");
+	ck_assert_uint_eq(config->bandwidth_per_tunnel, 500000);
+	good("bandwidth-per-tunnel", "1000G");
+	ck_assert_uint_eq(config->bandwidth_per_tunnel, 1000000000000);
+	bad("bandwidth-per-tunnel", "2MB", "bandwidth-per-tunnel", "2MB",
+	    "bytes per second", NULL);
+	bad("bandwidth-per-tunnel", "-1", NULL);
+	bad("bandwidth-per-tunnel", "", NULL);
+	good("bandwidth-per-tunnel", "0");
+	ck_assert_uint_eq(config->bandwidth_per_tunnel, 0);
+	good("tunnels-per-address", "0");
+	good("visitors-per-address", "0");
+	good("connections-per-tunnel", "1048576");
+
+	good("trusted-proxies", "192.0.2.0/24");
+	ck_assert_int_eq(net_addr_from(&here, "::1", 1), 0);
+	ck_assert_int_eq(net_addr_from(&proxy, "192.0.2.7", 1), 0);
+	ck_assert_int_eq(net_addr_from(&other, "192.0.3.7", 1), 0);
+	ck_assert(config_is_shared(config, &here));
+	ck_assert(config_is_shared(config, &proxy));
+	ck_assert(!config_is_shared(config, &other));
+}
+END_TEST
+
 START_TEST(domains)
 {
 	char name[256] = "";
@@ -1095,6 +1123,7 @@ main(void)
 	tcase_add_test(tcase, node_api);
 	tcase_add_test(tcase, guarded);
 	tcase_add_test(tcase, reserved_names);
+	tcase_add_test(tcase, limits);
 	tcase_add_test(tcase, listeners);
 	tcase_add_test(tcase, texts);
 	tcase_add_test(tcase, logs);

@@ -124,6 +124,7 @@ START_TEST(everything)
 	set("tokens", "/etc/localtunnel/tokens");
 	set("reserved-names", "www,mail-*");
 	set("tunnels-per-minute", "7");
+	set("bandwidth-per-tunnel", "5M");
 	set("log-level", "warn");
 	set("log", "syslog:/dev/other");
 	set("access-log", "/var/log/x y");

@@ -29,6 +29,16 @@ add(struct peer_entry *entry, const char *host)
 	peers_add(peers, entry, &addr);
 }
 
+static size_t
+of(const char *host)
+{
+	struct net_addr addr = { 0 };
+
+	if (host != NULL)
+		ck_assert_int_eq(net_addr_from(&addr, host, 1), 0);
+	return peers_of(peers, &addr);
+}
+
 START_TEST(each_address_has_its_own)
 {
 	struct peer_entry a, b, c;
@@ -38,6 +48,8 @@ START_TEST(each_address_has_its_own)
 	add(&c, "203.0.113.1");
 	ck_assert_uint_eq(peers_count(&a), 2);
 	ck_assert_uint_eq(peers_count(&b), 1);
+	ck_assert_uint_eq(of("203.0.113.1"), 2);
+	ck_assert_uint_eq(of("203.0.113.3"), 0);
 	ck_assert_ptr_eq(peers_oldest(&c), &a);
 	peers_del(peers, &a);
 	ck_assert_uint_eq(peers_count(&a), 0);
@@ -46,6 +58,7 @@ START_TEST(each_address_has_its_own)
 	peers_del(peers, &a);
 	peers_del(peers, &b);
 	peers_del(peers, &c);
+	ck_assert_uint_eq(of("203.0.113.1"), 0);
 }
 END_TEST
 
@@ -62,11 +75,36 @@ START_TEST(half_of_an_ipv6_address_counts)
 	ck_assert_uint_eq(peers_count(&a), 2);
 	ck_assert_uint_eq(peers_count(&c), 1);
 	ck_assert_uint_eq(peers_count(&d), 2);
+	ck_assert_uint_eq(of("2001:db8:1:2::ffff"), 2);
 	peers_del(peers, &a);
 	peers_del(peers, &b);
 	peers_del(peers, &c);
 	peers_del(peers, &d);
 	peers_del(peers, &e);
+}
+END_TEST
+
+/* Held without an order, the same count. */
+START_TEST(held)
+{
+	struct net_addr addr, none = { 0 };
+	struct peer_entry a;
+	struct peer *p, *q;
+
+	ck_assert_int_eq(net_addr_from(&addr, "203.0.113.1", 1), 0);
+	p = peers_hold(peers, &addr);
+	add(&a, "203.0.113.1");
+	q = peers_hold(peers, &addr);
+	ck_assert_uint_eq(of("203.0.113.1"), 3);
+	ck_assert_ptr_eq(peers_oldest(&a), &a);
+	peers_let_go(&p);
+	ck_assert_ptr_null(p);
+	peers_let_go(&p);
+	peers_del(peers, &a);
+	ck_assert_uint_eq(of("203.0.113.1"), 1);
+	peers_let_go(&q);
+	ck_assert_uint_eq(of("203.0.113.1"), 0);
+	ck_assert_ptr_null(peers_hold(peers, &none));
 }
 END_TEST
 
@@ -76,6 +114,7 @@ START_TEST(whoever_has_no_address_is_not_counted)
 
 	add(&a, NULL);
 	ck_assert_uint_eq(peers_count(&a), 0);
+	ck_assert_uint_eq(of(NULL), 0);
 	peers_del(peers, &a);
 }
 END_TEST
@@ -110,6 +149,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, each_address_has_its_own);
 	tcase_add_test(tc, half_of_an_ipv6_address_counts);
+	tcase_add_test(tc, held);
 	tcase_add_test(tc, whoever_has_no_address_is_not_counted);
 	tcase_add_test(tc, many_come_and_go);
 	suite_add_tcase(s, tc);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "server/room.h"
 
 #define WORKERS 4
 
@@ -25,6 +26,8 @@ setup(void)
 	counters = counters_new(WORKERS, 16);
 	ck_assert_ptr_nonnull(registry);
 	ck_assert_ptr_nonnull(counters);
+	for (size_t i = 0; i < WORKERS; i++)
+		counter_set(&counters_worker(counters, i)->room, 1000);
 	memset(&session, 0, sizeof(session));
 	session.worker = 2;
 	session.dialect = REGISTRY_EXT;
@@ -194,6 +197,21 @@ visit_from(uint32_t self, uint32_t turn)
 	ck_assert_int_eq(r.where, ROUTE_WORKER);
 	return r.worker;
 }
+
+/* Nor to one that has no room for visitors. */
+START_TEST(who_has_no_room)
+{
+	counter *room = &counters_worker(counters, session.worker)->room;
+	struct registry_session b = another(0, session.member);
+
+	busy(&b, 9);
+	ck_assert_uint_eq(visit_from(1, 0), session.worker);
+	counter_set(room, ROOM_VISITOR + 1);
+	ck_assert_uint_eq(visit_from(1, 0), session.worker);
+	counter_set(room, ROOM_VISITOR);
+	ck_assert_uint_eq(visit_from(1, 0), 0);
+}
+END_TEST
 
 /* Nobody is sent to a worker that stands still, unless there is no other. */
 START_TEST(who_stands_still)
@@ -453,6 +471,7 @@ main(void)
 	tcase_add_test(tcase, custom_domains);
 	tcase_add_test(tcase, visitors);
 	tcase_add_test(tcase, who_stands_still);
+	tcase_add_test(tcase, who_has_no_room);
 	tcase_add_test(tcase, sessions_of_one_client);
 	tcase_add_test(tcase, clients_of_one_group);
 	tcase_add_test(tcase, proxies);

@@ -149,6 +149,7 @@ set_up(void)
 	tokens = tokens_new();
 	base = event_base_new();
 	reg = registry_new(SIZE);
+	memset(&config, 0, sizeof(config));
 	config.grace = 1000;
 	config.sessions = 4;
 	config.reserved_names = reserved;
@@ -506,7 +507,8 @@ START_TEST(other_token)
 }
 END_TEST
 
-/* What a worker sees to comes with the answer; then there is one session. */
+/* What a worker sees to comes with the answer. A limit of bytes has all of a
+ * tunnel in one session. */
 START_TEST(limited)
 {
 	struct channel_claimed c;
@@ -517,11 +519,37 @@ START_TEST(limited)
 	c = ask(CHANNEL_GRANTED);
 	ck_assert_uint_eq(c.connections, 5);
 	ck_assert_uint_eq(c.bandwidth, 1000);
-	ask(CHANNEL_TOKEN_FULL);
+	ask(CHANNEL_ALONE);
 	claim.has_proof = true;
 	memset(claim.proof, 'd', sizeof(claim.proof));
 	c = ask(CHANNEL_RESUMED);
 	ck_assert_uint_eq(c.connections, 5);
+}
+END_TEST
+
+/* Where the token says nothing the settings do; and sessions that were there
+ * before the limit have a share of it. */
+START_TEST(limited_by_the_settings)
+{
+	struct channel_claimed c;
+
+	only("alice", "connections=5");
+	prepare("demo", "alice");
+	claim.has_group = true;
+	c = ask(CHANNEL_GRANTED);
+	ck_assert_uint_eq(c.bandwidth, 0);
+	ask(CHANNEL_GRANTED);
+	config.bandwidth_per_tunnel = 1001;
+	ask(CHANNEL_ALONE);
+	strcpy(claim.session, c.label);
+	claim.has_proof = true;
+	memset(claim.proof, 'd', sizeof(claim.proof));
+	c = ask(CHANNEL_RESUMED);
+	ck_assert_uint_eq(c.connections, 5);
+	ck_assert_uint_eq(c.bandwidth, 501);
+	only("alice", "bandwidth=10");
+	c = want("other", "alice", CHANNEL_GRANTED);
+	ck_assert_uint_eq(c.bandwidth, 10);
 }
 END_TEST
 
@@ -627,6 +655,7 @@ main(void)
 	tcase_add_test(tcase, how_many);
 	tcase_add_test(tcase, other_token);
 	tcase_add_test(tcase, limited);
+	tcase_add_test(tcase, limited_by_the_settings);
 	tcase_add_test(tcase, revoked);
 	tcase_add_test(tcase, expires);
 	suite_add_tcase(suite, tcase);

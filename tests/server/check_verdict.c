@@ -37,6 +37,7 @@ START_TEST(kinds)
 		    verdict_of(unauthorized[i])->code, "unauthorized");
 	ck_assert_int_eq(verdict_of(CHANNEL_BAD_TOKEN)->status, 401);
 	ck_assert_int_eq(verdict_of(CHANNEL_TOO_WRONG)->status, 429);
+	ck_assert_int_eq(verdict_of(CHANNEL_ADDRESS_FULL)->status, 429);
 	ck_assert(verdict_is_about_name(CHANNEL_TAKEN_NAME) &&
 		  verdict_is_about_name(CHANNEL_RESERVED) &&
 		  !verdict_is_about_name(CHANNEL_NOT_NAME));
