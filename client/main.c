@@ -22,6 +22,7 @@
 #include "client/tunnel.h"
 #include "common/drain.h"
 #include "common/limit.h"
+#include "common/loop.h"
 #include "common/relay.h"
 #include "common/stdfds.h"
 #include "common/watch.h"
@@ -158,7 +159,7 @@ run_init(struct run *run)
 	size_t n;
 	int i;
 
-	client->base = event_base_new();
+	client->base = loop_new();
 	if (client->base == NULL)
 		return -1;
 	/* A pipe is two descriptors: an eighth of all for pipes. */
@@ -232,7 +233,7 @@ run_diagnose(struct options *options)
 	signal(SIGPIPE, SIG_IGN);
 	event_set_log_callback(ignore_log);
 	LIST_INIT(&run.client.pools);
-	run.client.base = event_base_new();
+	run.client.base = loop_new();
 	if (run.client.base != NULL && meet(&run))
 		is_well = diagnose(&run.client);
 	run_fini(&run);

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/limit.h"
 #include "common/log.h"
+#include "common/loop.h"
 #include "common/tls.h"
 #include "server/bound.h"
 #include "server/channel.h"
@@ -538,7 +539,7 @@ start(struct master *m)
 		cannot_start, all_gone };
 	static const struct timeval second = { .tv_sec = 1 };
 
-	m->base = event_base_new();
+	m->base = loop_new();
 	if (m->base == NULL)
 		fatal("no event loop");
 	m->claims =
