@@ -510,8 +510,10 @@ struct tls_context *
 tls_client_new(const struct tls_client_setup *setup, char why[TLS_WHY_MAX])
 {
 	struct tls_context *c = context_new(1);
-	SSL_CTX *ctx = c == NULL ? NULL : add_ctx(c, TLS_client_method());
+	SSL_CTX *ctx;
 
+	tls_init();
+	ctx = c == NULL ? NULL : add_ctx(c, TLS_client_method());
 	say(why, "out of memory");
 	ERR_clear_error();
 	if (ctx == NULL || !offer(ctx, setup->alpn) ||

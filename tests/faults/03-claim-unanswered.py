@@ -55,15 +55,15 @@ def wait_tunnels():
 
 
 def wait_replacement(others):
-    """Its process id."""
+    """Its process id, once it is ready."""
+    (pid,) = lt.wait_until(lambda: set(rig.server.workers()) - others)
     lt.wait_until(lambda: rig.server.metrics()["workers"] == WORKERS)
-    (pid,) = set(rig.server.workers()) - others
     return pid
 
 
 def play(number, pid):
     """One dies, and who takes its place is told apart."""
-    others = set(rig.server.workers()) - {pid}
+    others = set(rig.server.workers())
     if chance.random() < 0.7:
         os.kill(rig.server.pid, signal.SIGSTOP)
     conn = ask(f"name{number}")
