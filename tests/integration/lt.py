@@ -83,9 +83,10 @@ def _finish():
                     faults.append(f"{program.title}: status {status}")
         except AssertionError as e:
             faults.append(f"{program.title}: {e}")
-    faults += [f"{p.title}: a report in its log" for p in _programs
-               if re.search(r"Sanitizer|runtime error:|Assertion .* failed|"
-                            r"the sandbox forbids", p.log())]
+    faults += [f"{p.title}: {report[0]}" for p in _programs
+               if (report := re.search(
+                   r".*(Sanitizer|runtime error:|Assertion .* failed|"
+                   r"the sandbox forbids).*", p.log()))]
     _kill_descendants()
     if faults or _failed:
         for fault in faults:
