@@ -175,9 +175,11 @@ def links(pid):
 
 
 def rss(pid):
-    """Resident memory in bytes."""
-    with open(f"/proc/{pid}/statm", encoding="ascii") as f:
-        return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Resident memory in bytes, but for tables that processes share: these have
+    a size of their own and are in memory as far as they were looked at."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+        return 1024 * sum(map(int, re.findall(
+            r"^Rss(?:Anon|File):\s+(\d+)", f.read(), re.M)))
 
 
 def free_port():
