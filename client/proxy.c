@@ -191,14 +191,11 @@ refuse(struct proxy *proxy, const char *head, size_t len)
 	struct dial_result failure = { .error = proxy->error,
 		.why = why_of(proxy) };
 	struct evbuffer *page = evbuffer_new();
-	const void *text = NULL;
 
 	if (page != NULL &&
 	    local_page(proxy->service, &failure, head, len, page) == 0)
-		text = evbuffer_pullup(page, -1);
-	if (text != NULL)
-		drain_start(proxy->client->drains, &proxy->stream, text,
-		    evbuffer_get_length(page));
+		drain_start(proxy->client->drains, &proxy->stream,
+		    evbuffer_pullup(page, -1), evbuffer_get_length(page));
 	if (page != NULL)
 		evbuffer_free(page);
 	proxy_end(proxy, NULL);
