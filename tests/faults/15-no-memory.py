@@ -106,6 +106,7 @@ def play(memory, seconds):
         lt.wait_until(lambda: rig.visit(tunnel).end == "ok", 60)
     assert secure.stop() == 0
     rig.judge(lambda trial: True)
+    assert any(t.end != "ok" for t in rig.trials)
     print(f"over TLS {sum(done)} of {len(done)} served")
     rig.server.stop()
 
