@@ -37,7 +37,7 @@ SAN ?=
 # --- sources ---------------------------------------------------------------
 
 COMMON := brake cidr clock drain fdpass flow follow hello http limit log \
-	log_sink login ltp nearest net object page pipe proxyproto relay stdfds \
+	log_sink login loop ltp nearest net object page pipe proxyproto relay stdfds \
 	stream tls tls_context token uncomment watch
 SERVER := account address api arrival bound bridge certs channel claim claim_handoff \
 	claim_rules classify command \
@@ -71,6 +71,7 @@ REPLAY := $(FUZZ:%=$(O)/tests/fuzz/replay_%)
 SYSTEM := $(wildcard tests/integration/[0-8][0-9]-*)
 LONG   := $(wildcard tests/integration/9[0-9]-*)
 FAULTS := $(wildcard tests/faults/[0-9][0-9]-*)
+PRELOADED := $(O)/tests/faults/no_memory.so
 
 # Rows of the fault suite that "make check" plays too, for some seconds each.
 QUICK_FAULTS := $(wildcard $(addprefix tests/faults/,01-* 06-* 12-* 21-* 22-*))
@@ -236,6 +237,12 @@ $(FUZZ_CLIENT:%=$(O)/tests/fuzz/fuzz_%): $(O)/tests/fuzz/fuzz_%: \
     $(O)/tests/fuzz/fuzz_%.o $(O)/client.a $(O)/common.a
 	$(LINK_TEST) -fsanitize=fuzzer $(LINK_FUZZ)
 
+# Preloaded by the fault suite.
+$(O)/tests/faults/%.so: tests/faults/%.c $(O)/flags
+	@mkdir -p $(@D)
+	$(call say,LINK)$(CC) -std=gnu11 -Wall -Wextra -fPIC -shared \
+	    $(CFLAGS) -o $@ $<
+
 tests: $(UNIT) $(REPLAY) ## build the test programs
 
 check: ## all tests but the long ones (installs what they need)
@@ -256,11 +263,11 @@ check-corpus: $(REPLAY) ## the fuzz targets, each on its committed corpus
 check-integration: all ## the tests of the whole programs
 	@$(RUN) $(SYSTEM)
 
-check-long: all $(UNIT) ## the tests that take minutes, the fault suite too
+check-long: all $(UNIT) $(PRELOADED) ## the tests that take minutes, the fault suite too
 	@tools/deps faults
 	@$(RUN) -t 1200 $(LONG) $(FAULTS)
 
-check-faults: all ## the fault suite (tests/faults)
+check-faults: all $(PRELOADED) ## the fault suite (tests/faults)
 	@tools/deps faults
 	@$(RUN) -t 1200 $(FAULTS)
 

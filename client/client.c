@@ -10,6 +10,7 @@
 #include "client/options.h"
 #include "common/drain.h"
 #include "common/limit.h"
+#include "common/loop.h"
 #include "common/relay.h"
 #include "common/watch.h"
 
@@ -37,7 +38,7 @@ client_init(struct client *client)
 	client->watches = NULL;
 	client->relays = NULL;
 	client->drains = NULL;
-	client->base = event_base_new();
+	client->base = loop_new();
 	if (client->base == NULL ||
 	    (client->watches = watch_set_new(client->base)) == NULL)
 		return -1;

@@ -77,6 +77,12 @@ try_answer(struct fetch *fetch, bool at_end)
 	struct fetch_result result = { .addr = fetch->addr };
 	struct response response;
 
+	if (len > 0 && buf == NULL) {
+		failed(fetch, "out of memory");
+		return true;
+	}
+	if (len > RESPONSE_MAX)
+		len = RESPONSE_MAX;
 	switch (response_read(&response, buf, len, at_end)) {
 	case HTTP_MORE:
 		return false;
@@ -110,25 +116,27 @@ event_cb(struct bufferevent *bev, short what, void *arg)
 		try_answer(arg, true);
 }
 
-static void
+/* -1 without memory. */
+static int
 put_request(const struct fetch *fetch, struct evbuffer *out)
 {
 	const struct options *options = fetch->client->options;
 	char login[(WAY_LOGIN_MAX + 2) / 3 * 4 + 1];
-
-	evbuffer_add_printf(out,
+	int n = evbuffer_add_printf(out,
 	    "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\n"
-	    "Accept: %s\r\n",
+	    "Accept: %s\r\nConnection: close\r\n",
 	    fetch->path, options->server.authority, CLIENT_AGENT,
 	    fetch->accept);
-	if (fetch->shows_login && options->login[0] != '\0') {
+
+	if (n != -1 && fetch->shows_login && options->login[0] != '\0') {
 		EVP_EncodeBlock((uint8_t *)login,
 		    (const uint8_t *)options->login,
 		    (int)strlen(options->login));
-		evbuffer_add_printf(out, "Authorization: Basic %s\r\n", login);
+		n = evbuffer_add_printf(
+		    out, "Authorization: Basic %s\r\n", login);
 		explicit_bzero(login, sizeof(login));
 	}
-	evbuffer_add_printf(out, "Connection: close\r\n\r\n");
+	return n == -1 ? -1 : evbuffer_add(out, "\r\n", 2);
 }
 
 static void
@@ -151,15 +159,14 @@ connected_cb(void *arg, const struct dial_result *to)
 	fetch->stream = to->stream;
 	fetch->addr = *to->addr;
 	fetch->bev = stream_bufferevent(fetch->client->base, &fetch->stream);
-	if (fetch->bev == NULL) {
+	if (fetch->bev == NULL ||
+	    put_request(fetch, bufferevent_get_output(fetch->bev)) == -1 ||
+	    bufferevent_enable(fetch->bev, EV_READ | EV_WRITE) == -1) {
 		failed(fetch, "out of memory");
 		return;
 	}
 	bufferevent_setcb(fetch->bev, read_cb, NULL, event_cb, fetch);
-	bufferevent_setwatermark(fetch->bev, EV_READ, 0, RESPONSE_MAX);
 	bufferevent_set_timeouts(fetch->bev, &timeout, &timeout);
-	put_request(fetch, bufferevent_get_output(fetch->bev));
-	bufferevent_enable(fetch->bev, EV_READ | EV_WRITE);
 }
 
 struct fetch *

@@ -157,6 +157,10 @@ take_message(struct ltplink *link)
 	const char *why;
 	bool go_on;
 
+	if (len > 0 && buf == NULL) {
+		broken(link, "out of memory");
+		return false;
+	}
 	switch (len == 0 ? LTP_MORE : ltp_frame(buf, len, &json_len)) {
 	case LTP_MORE:
 		return false;
@@ -264,17 +268,15 @@ ltplink_start(struct control *control, struct stream *stream)
 	link->control = control;
 	link->bev = stream_bufferevent(control_client(control)->base, stream);
 	link->stream = stream_take(stream);
-	if (link->bev == NULL) {
+	if (link->bev == NULL ||
+	    bufferevent_enable(link->bev, EV_READ | EV_WRITE) == -1) {
 		ltplink_free(link);
 		return NULL;
 	}
 	net_keepalive(link->stream.fd);
 	net_user_timeout(link->stream.fd, USER_TIMEOUT_MS);
 	bufferevent_setcb(link->bev, read_cb, NULL, event_cb, link);
-	bufferevent_setwatermark(
-	    link->bev, EV_READ, 0, 2 * (LTP_FRAME_MAX + 4));
 	expect_within(link, REPLY_TIMEOUT_MS);
-	bufferevent_enable(link->bev, EV_READ | EV_WRITE);
 	send_request(link);
 	return link;
 }

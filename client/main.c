@@ -23,6 +23,7 @@
 #include "client/trust.h"
 #include "client/tunnel.h"
 #include "common/limit.h"
+#include "common/loop.h"
 #include "common/stdfds.h"
 
 #define SIGNALS 3
@@ -208,7 +209,7 @@ run_diagnose(struct options *options)
 	signal(SIGPIPE, SIG_IGN);
 	event_set_log_callback(ignore_log);
 	LIST_INIT(&run.client.pools);
-	run.client.base = event_base_new();
+	run.client.base = loop_new();
 	if (run.client.base != NULL && meet(&run))
 		is_well = diagnose(&run.client);
 	run_fini(&run);

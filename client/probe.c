@@ -113,6 +113,10 @@ take_message(struct probe *probe)
 	struct ltp_message message = { 0 };
 	const char *why;
 
+	if (len > 0 && buf == NULL) {
+		failed(probe, "", "out of memory");
+		return false;
+	}
 	switch (len == 0 ? LTP_MORE : ltp_frame(buf, len, &json_len)) {
 	case LTP_MORE:
 		return false;
@@ -189,15 +193,13 @@ probe_start(const struct client *client, struct stream *stream,
 	probe->arg = arg;
 	probe->stream = stream_take(stream);
 	probe->bev = stream_bufferevent(client->base, &probe->stream);
-	if (probe->bev == NULL || ask(probe, is_ltserver) == -1) {
+	if (probe->bev == NULL || ask(probe, is_ltserver) == -1 ||
+	    bufferevent_enable(probe->bev, EV_READ | EV_WRITE) == -1) {
 		probe_free(probe);
 		return NULL;
 	}
 	bufferevent_setcb(probe->bev, read_cb, NULL, event_cb, probe);
-	bufferevent_setwatermark(
-	    probe->bev, EV_READ, 0, 2 * (LTP_FRAME_MAX + 4));
 	bufferevent_set_timeouts(probe->bev, &span, NULL);
-	bufferevent_enable(probe->bev, EV_READ | EV_WRITE);
 	return probe;
 }
 

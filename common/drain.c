@@ -181,10 +181,11 @@ drain_start(
     struct drain_set *set, struct stream *stream, const void *text, size_t len)
 {
 	const struct linger gentle = { .l_onoff = 0 };
-	const char *rest = len > 0 ? text : "";
+	const char *rest = text != NULL ? text : "";
 	bool is_shut;
 	ssize_t n;
 
+	len = text != NULL ? len : 0;
 	/* Whoever had it before may have wanted a reset. */
 	setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &gentle, sizeof(gentle));
 	n = say(stream, rest, len, &is_shut);

@@ -26,7 +26,7 @@ struct drain_set *drain_set_new(struct event_base *, size_t max);
 void drain_set_free(struct drain_set *);
 
 /* Takes the stream, whose socket is non-blocking and without events. `text` is
- * copied; len 0 if there is nothing to say. */
+ * copied; NULL, or len 0, if there is nothing to say. */
 void drain_start(
     struct drain_set *, struct stream *, const void *text, size_t len);
 

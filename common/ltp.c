@@ -544,7 +544,11 @@ ltp_format(const struct ltp_message *m, size_t *len)
 	memcpy(frame, LTP_HEADER, head);
 	p = frame + head;
 	put_length(p, size);
-	json_dumpb(top, p + LENGTH_LEN, size, JSON_COMPACT);
+	/* It may find no memory now that it had the first time. */
+	if (json_dumpb(top, p + LENGTH_LEN, size, JSON_COMPACT) != size) {
+		free(frame);
+		frame = NULL;
+	}
 	*len = head + LENGTH_LEN + size;
 out:
 	json_decref(top);

@@ -50,7 +50,9 @@ int stream_skip(const struct stream *, size_t len);
 int stream_shutdown(const struct stream *);
 
 /* A bufferevent, which borrows the stream: free it first. NULL without
- * memory. */
+ * memory. Its owner takes out what has come each time: it has no watermark,
+ * since libevent 2.1 crashes where it finds no memory for one, and without one
+ * no more is read at once than 16 KB and a record. */
 struct bufferevent *stream_bufferevent(
     struct event_base *, const struct stream *);
 

@@ -79,8 +79,14 @@ error_text(void)
 void
 tls_init(void)
 {
+	uint8_t byte;
+
 	/* What is wrong with the file is said by who makes a context. */
 	(void)OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG, NULL);
+	/* Both generators are made when they are first asked, and OpenSSL 3.0
+	 * crashes if it finds no memory for one. */
+	(void)RAND_bytes(&byte, 1);
+	(void)RAND_priv_bytes(&byte, 1);
 }
 
 static struct tls_context *
@@ -504,8 +510,10 @@ struct tls_context *
 tls_client_new(const struct tls_client_setup *setup, char why[TLS_WHY_MAX])
 {
 	struct tls_context *c = context_new(1);
-	SSL_CTX *ctx = c == NULL ? NULL : add_ctx(c, TLS_client_method());
+	SSL_CTX *ctx;
 
+	tls_init();
+	ctx = c == NULL ? NULL : add_ctx(c, TLS_client_method());
 	say(why, "out of memory");
 	ERR_clear_error();
 	if (ctx == NULL || !offer(ctx, setup->alpn) ||

@@ -17,36 +17,44 @@
 #include "server/config_show.h"
 #include "server/sealed.h"
 
-/* Adds to the listeners what only processes have to know. */
-static void
+/* Adds to the listeners what only processes have to know; not 0 without
+ * memory. */
+static int
 add_places(json_t *listeners, const struct config *c)
 {
 	json_t *shown;
+	int bad = 0;
 	size_t i;
 
 	json_array_foreach(listeners, i, shown)
 	{
-		json_object_set_new(
+		bad |= json_object_set_new(
 		    shown, "slot", json_integer(c->listen[i].slot));
-		json_object_set_new(
+		bad |= json_object_set_new(
 		    shown, "port", json_integer(c->listen[i].port));
 	}
+	return bad;
 }
 
 json_t *
 config_pack(const struct config *c)
 {
 	json_t *all = json_object();
+	int bad = 0;
 
 	for (size_t i = 0; i < config_options_n; i++) {
 		const struct config_option *o = &config_options[i];
 		json_t *shown = config_show(c, o);
 
 		if (o->type == CONFIG_LISTEN)
-			add_places(shown, c);
-		json_object_set_new(all, o->key, shown);
+			bad |= add_places(shown, c);
+		bad |= json_object_set_new(all, o->key, shown);
 	}
-	return all;
+	/* Half of them would be others than those that were meant. */
+	if (bad == 0)
+		return all;
+	json_decref(all);
+	return NULL;
 }
 
 int

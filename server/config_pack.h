@@ -13,8 +13,10 @@
 
 struct config;
 
-/* The same as an object of JSON, for a handoff. NULL with `why`. */
+/* The same as an object of JSON, for a handoff. NULL without memory. */
 json_t *config_pack(const struct config *);
+
+/* The caller's; NULL with `why`. */
 struct config *config_unpack(const json_t *, char *why, size_t size);
 
 /* Packs what config_finish() has finished, with the ports that are bound; -1

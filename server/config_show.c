@@ -9,6 +9,16 @@
 
 #define URL_MAX (NET_HOST_MAX + 32)
 
+/* The list if it has all its values, or NULL: without memory it has not. */
+static json_t *
+whole(json_t *list, size_t n)
+{
+	if (json_array_size(list) == n)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
 static json_t *
 show_kinds(unsigned kinds)
 {
@@ -20,7 +30,7 @@ show_kinds(unsigned kinds)
 		json_array_append_new(list, json_string("ltp"));
 	if (kinds & CONFIG_TLS)
 		json_array_append_new(list, json_string("tls"));
-	return list;
+	return whole(list, (size_t)__builtin_popcount(kinds & CONFIG_KINDS));
 }
 
 /* {"address": ..., "kinds": [...], "proxy-protocol": ..., "public": ...}; the
@@ -38,8 +48,10 @@ show_listener(const struct config_listen *l)
 		return shown;
 	snprintf(url, sizeof(url), "%s://%s:%u", p->scheme, p->host,
 	    (unsigned)p->port);
-	json_object_set_new(shown, "public", json_string(url));
-	return shown;
+	if (json_object_set_new(shown, "public", json_string(url)) == 0)
+		return shown;
+	json_decref(shown);
+	return NULL;
 }
 
 static json_t *
@@ -49,7 +61,7 @@ show_listeners(const struct config *c)
 
 	for (size_t i = 0; i < c->listen_n; i++)
 		json_array_append_new(list, show_listener(&c->listen[i]));
-	return list;
+	return whole(list, c->listen_n);
 }
 
 static json_t *
@@ -59,7 +71,7 @@ show_paths(const struct config_paths *paths)
 
 	for (size_t i = 0; i < paths->n; i++)
 		json_array_append_new(list, json_string(paths->each[i]));
-	return list;
+	return whole(list, paths->n);
 }
 
 static json_t *
@@ -80,7 +92,7 @@ show_networks(const struct config_networks *networks)
 	for (size_t i = 0; i < networks->list.n; i++)
 		json_array_append_new(
 		    list, show_network(&networks->list.each[i]));
-	return list;
+	return whole(list, networks->list.n);
 }
 
 static json_t *

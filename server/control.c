@@ -386,17 +386,16 @@ control_new(struct session *s, struct conn *conn)
 	c->stream = stream_take(&conn->stream);
 	c->bev = stream_bufferevent(w->base, &c->stream);
 	c->tick = event_new(w->base, -1, EV_PERSIST, tick_cb, c);
-	if (c->bev == NULL || c->tick == NULL) {
+	/* There are only so many of them, and settings may have had more. */
+	common = event_base_init_common_timeout(w->base, &tv);
+	if (c->bev == NULL || c->tick == NULL ||
+	    event_add(c->tick, common != NULL ? common : &tv) == -1 ||
+	    bufferevent_enable(c->bev, EV_READ | EV_WRITE) == -1) {
 		control_free(c);
 		return NULL;
 	}
 	net_user_timeout(c->stream.fd, CONTROL_USER_TIMEOUT_MS);
 	bufferevent_setcb(c->bev, read_cb, NULL, event_cb, c);
-	bufferevent_setwatermark(c->bev, EV_READ, 0, 2 * (LTP_FRAME_MAX + 4));
-	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
-	common = event_base_init_common_timeout(w->base, &tv);
-	/* There are only so many of them, and settings may have had more. */
-	event_add(c->tick, common != NULL ? common : &tv);
 	return c;
 }
 

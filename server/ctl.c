@@ -236,12 +236,19 @@ read_cb(struct bufferevent *bev, void *arg)
 	size_t len = evbuffer_get_length(in);
 	struct caller *c = arg;
 	char why[COMMAND_WHY_MAX];
+	const char *text;
 
-	if (c->stage != STAGE_ASKING)
+	if (c->stage != STAGE_ASKING) {
+		evbuffer_drain(in, len);
 		return;
+	}
 	len = len > COMMAND_MAX ? COMMAND_MAX : len;
-	switch (command_parse(&c->command,
-	    (const char *)evbuffer_pullup(in, (ev_ssize_t)len), len, why)) {
+	text = (const char *)evbuffer_pullup(in, (ev_ssize_t)len);
+	if (text == NULL) {
+		finish(c);
+		return;
+	}
+	switch (command_parse(&c->command, text, len, why)) {
 	case COMMAND_MORE:
 		return;
 	case COMMAND_OK:
@@ -316,7 +323,6 @@ take(struct ctl *o, int fd)
 		caller_free(c);
 		return;
 	}
-	bufferevent_setwatermark(c->bev, EV_READ, 0, COMMAND_MAX);
 	bufferevent_setcb(c->bev, read_cb, write_cb, event_cb, c);
 	bufferevent_enable(c->bev, EV_READ);
 }

@@ -63,6 +63,9 @@ static const int calls[] = {
 	SCMP_SYS(clock_gettime64),
 	SCMP_SYS(gettimeofday),
 	SCMP_SYS(time),
+	SCMP_SYS(nanosleep), /* who reads a row that is being written */
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(clock_nanosleep_time64),
 	SCMP_SYS(getrandom),
 	SCMP_SYS(futex),
 	SCMP_SYS(futex_time64),

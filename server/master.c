@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/limit.h"
 #include "common/log.h"
+#include "common/loop.h"
 #include "common/tls.h"
 #include "server/bound.h"
 #include "server/channel.h"
@@ -78,8 +79,7 @@ pick_worker(void *arg)
 	return places_pick(m->places);
 }
 
-/* --- the end ---------------------------------------------------------------
- */
+/* --- the end -------------------------------------------------------------- */
 
 /* Accepts nothing new; what there is may end in its own time. */
 static void
@@ -113,7 +113,9 @@ all_gone(void *arg)
 {
 	struct master *m = arg;
 
-	event_base_loopexit(m->base, NULL);
+	/* At the end of this turn; without memory for that at once. */
+	if (event_base_loopexit(m->base, NULL) == -1)
+		event_base_loopbreak(m->base);
 }
 
 /* Leaves everything that has events behind, in a child just forked too. */
@@ -136,8 +138,7 @@ forget(struct master *m)
 	event_base_free(m->base);
 }
 
-/* --- the workers -----------------------------------------------------------
- */
+/* --- the workers ---------------------------------------------------------- */
 
 static void
 be_worker(void *arg, uint32_t slot, int channel_fd)
@@ -267,8 +268,7 @@ tick_cb(evutil_socket_t fd, short what, void *arg)
 	places_watch(m->places, m->config->watchdog);
 }
 
-/* --- signals ---------------------------------------------------------------
- */
+/* --- signals -------------------------------------------------------------- */
 
 static void
 chld_cb(evutil_socket_t fd, short what, void *arg)
@@ -358,8 +358,7 @@ usr2_cb(evutil_socket_t fd, short what, void *arg)
 		log_error("no upgrade: %s", why);
 }
 
-/* --- the operator ----------------------------------------------------------
- */
+/* --- the operator --------------------------------------------------------- */
 
 /* What ltctl may have done; each is a signal too. */
 static void
@@ -538,7 +537,7 @@ start(struct master *m)
 		cannot_start, all_gone };
 	static const struct timeval second = { .tv_sec = 1 };
 
-	m->base = event_base_new();
+	m->base = loop_new();
 	if (m->base == NULL)
 		fatal("no event loop");
 	m->claims =

@@ -108,9 +108,8 @@ static void
 send_out(struct pages *p, struct conn *conn, int made)
 {
 	size_t len = made == -1 ? 0 : evbuffer_get_length(p->out);
-	const void *text = evbuffer_pullup(p->out, -1);
 
-	drain_start(p->drains, &conn->stream, text, text == NULL ? 0 : len);
+	drain_start(p->drains, &conn->stream, evbuffer_pullup(p->out, -1), len);
 	evbuffer_drain(p->out, evbuffer_get_length(p->out));
 }
 

@@ -160,8 +160,11 @@ spawn(struct row *r)
 	r->at = PLACE_STARTING;
 	r->generation = p->generation;
 	r->channel = channel_new(p->base, fds[0], &channel_ops, r);
-	if (r->channel == NULL)
-		fatal("out of memory");
+	if (r->channel == NULL) {
+		log_error(
+		    "cannot talk to worker %u: out of memory", r->slot + 1);
+		places_kill(p, r->slot);
+	}
 	p->ops->forked(p->arg, r->slot);
 }
 

@@ -6,9 +6,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "common/log.h"
 #include "server/config.h"
+
+#define RELOAD_MEMORY (8 * 1024 * 1024) /* a file of 1 MB, read and parsed */
 
 /* Logs what is wrong, line by line; the first line goes to `why`. */
 static void
@@ -65,6 +68,17 @@ reload_keep(struct config *fresh, const struct config *old)
 	keep_text(&fresh->sandbox, old->sandbox, "sandbox");
 }
 
+/* Without memory to read settings into the process ends, as it should when it
+ * starts. So there must be some before it begins. */
+static bool
+has_memory(void)
+{
+	void *all = mmap(NULL, RELOAD_MEMORY, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return all != MAP_FAILED && munmap(all, RELOAD_MEMORY) == 0;
+}
+
 struct config *
 reload_read(reload_read_fn *read, void *arg, const struct config *old,
     char *why, size_t size)
@@ -72,7 +86,7 @@ reload_read(reload_read_fn *read, void *arg, const struct config *old,
 	struct config *fresh = NULL;
 	char *text = NULL;
 	size_t len;
-	FILE *faults = open_memstream(&text, &len);
+	FILE *faults = has_memory() ? open_memstream(&text, &len) : NULL;
 
 	snprintf(why, size, "out of memory");
 	if (faults != NULL) {
@@ -83,6 +97,8 @@ reload_read(reload_read_fn *read, void *arg, const struct config *old,
 		reload_keep(fresh, old);
 	else if (text != NULL)
 		say_faults(text, why, size);
+	else
+		log_error("settings stay as they were: %s", why);
 	free(text);
 	return fresh;
 }

@@ -194,10 +194,14 @@ make_line(const char *key, json_t *value)
 	size_t len = json_dumpb(object, NULL, 0, JSON_COMPACT);
 	char *line = len == 0 ? NULL : malloc(len + 2);
 
-	if (line != NULL) {
-		(void)json_dumpb(object, line, len, JSON_COMPACT);
-		memcpy(line + len, "\n", 2);
+	/* It may find no memory now that it had the first time. */
+	if (line != NULL &&
+	    json_dumpb(object, line, len, JSON_COMPACT) != len) {
+		free(line);
+		line = NULL;
 	}
+	if (line != NULL)
+		memcpy(line + len, "\n", 2);
 	json_decref(object);
 	return line;
 }

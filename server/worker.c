@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/drain.h"
 #include "common/log.h"
+#include "common/loop.h"
 #include "common/relay.h"
 #include "common/tls.h"
 #include "common/watch.h"
@@ -376,7 +377,7 @@ start_up(struct worker *w, const struct worker_start *start)
 	if (sandbox_enter(start->sandbox, why) == -1)
 		fatal("cannot give up what is not needed: %s", why);
 	inbox_keep(w->inbox, w->slot);
-	w->base = event_base_new();
+	w->base = loop_new();
 	if (w->base == NULL)
 		fatal("no event loop");
 	if (w->config->certificates.n > 0)

@@ -5,15 +5,19 @@ master is stopped so that the reply cannot come, or not, and the worker dies at
 some moment after a client has asked for a name. The name is free again, and
 nobody sees half of it."""
 
+import collections
 import os
 import random
+import re
 import signal
 import time
 
 import ledger
 from ledger import lt, ltp02
 
-ROUNDS = 5 if ledger.QUICK else 60
+ROUNDS = 20 if ledger.QUICK else 1000
+WORKERS = 8
+SPAN_S = 1.2  # a worker that dies sooner counts as one that dies at its start
 
 
 def ask(name):
@@ -40,38 +44,72 @@ def is_free(name):
         return False
 
 
-rig = ledger.Rig(workers=3, options={"grace-old": 0})
+def occupy(number):
+    """A session for the worker that has none."""
+    return ltp02.open_control(
+        rig.server.address, f"busy{number}", ltp02.CLIENT)[0]
+
+
+def wait_tunnels():
+    lt.wait_until(lambda: rig.server.metrics()["tunnels"] == 2 + len(busy))
+
+
+def wait_replacement(others):
+    """Its process id, once it is ready."""
+    (pid,) = lt.wait_until(lambda: set(rig.server.workers()) - others)
+    lt.wait_until(lambda: rig.server.metrics()["workers"] == WORKERS)
+    return pid
+
+
+def play(number, pid):
+    """One dies, and who takes its place is told apart."""
+    others = set(rig.server.workers())
+    if chance.random() < 0.7:
+        os.kill(rig.server.pid, signal.SIGSTOP)
+    conn = ask(f"name{number}")
+    time.sleep(chance.uniform(0, 0.02))
+    lt.kill(pid)
+    os.kill(rig.server.pid, signal.SIGCONT)
+    heard.append(hears(conn) is not None)
+    killed.append(pid)
+    fresh = wait_replacement(others)
+    # It is free, for somebody else.
+    lt.wait_until(lambda: is_free(f"name{number}"))
+    wait_tunnels()
+    return fresh
+
+
+rig = ledger.Rig(workers=WORKERS, options={"grace-old": 0, "heartbeat": 60})
 chance = random.Random(1)
-owners = {rig.owner("a"), rig.owner("b")}
 killed, heard = [], []
+# Who has no session is given the next one. So each of the others has one: it
+# is known who will be asked, and each round it is another one.
+conns = [occupy(i) for i in range(WORKERS - 2)]
+pids = [int(re.search(rf"ltserver\[(\d+)\].* session started tunnel=busy{i} ",
+                      rig.server.log())[1]) for i in range(WORKERS - 2)]
+busy = collections.deque((conn, pid, 0) for conn, pid in zip(conns, pids))
+owners = {rig.owner("a"), rig.owner("b")}
+assert len(owners.union(pids)) == WORKERS
 with rig.traffic():
-    for i in range(ROUNDS):
-        # Who has no session is given the next one.
-        pid = next(p for p in rig.server.workers() if p not in owners)
-        stopped = chance.random() < 0.7
-        if stopped:
-            os.kill(rig.server.pid, signal.SIGSTOP)
-        conn = ask(f"name{i}")
-        time.sleep(chance.uniform(0, 0.02))
-        lt.kill(pid)
-        killed.append(pid)
-        os.kill(rig.server.pid, signal.SIGCONT)
-        heard.append(hears(conn) is not None)
-        lt.wait_until(lambda: rig.server.metrics()["workers"] == 3)
-        # It is free, for somebody else.
-        lt.wait_until(lambda: is_free(f"name{i}"))
-        lt.wait_until(lambda: rig.server.metrics()["tunnels"] == 2)
-        time.sleep(1.2)  # or its next death would count as one at its start
-dead = set(killed)
+    for number in range(ROUNDS):
+        conn, pid, born = busy.popleft()
+        conn.close()
+        wait_tunnels()
+        time.sleep(max(0, born + SPAN_S - ledger.now()))
+        fresh = play(number, pid)
+        busy.append((occupy(WORKERS + number), fresh, ledger.now()))
+for conn, _, _ in busy:
+    conn.close()
+served = {id_ for _, id_, _ in rig.book}
 
 
 def excused(trial):
     """Whom the dead one had accepted: no service knows him."""
-    return trial.end.startswith("cut") and trial.id not in {
-        id_ for _, id_, _ in rig.book}
+    return trial.end.startswith("cut") and trial.id not in served
 
 
-rig.judge(excused, died=dead,
-          log={r"worker \d died pid=\d+ signal=9": len(killed)})
-assert len(dead) == ROUNDS and not dead & owners
+rig.judge(excused, died=killed,
+          log={r"worker \d died pid=\d+ signal=9": ROUNDS})
+assert not set(killed) & owners
+assert set(rig.owners("a") + rig.owners("b")) == owners
 print(f"{sum(heard)} of {ROUNDS} had been granted before")

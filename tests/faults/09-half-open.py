@@ -26,12 +26,17 @@ def sockets(pid):
             for row in rows]
 
 
+def all_sockets():
+    return [row for pid in rig.processes() for row in sockets(pid)]
+
+
 def timed():
-    """All of them, of all processes, have a keepalive timer."""
-    rows = [row for pid in rig.processes() for _, _, row in sockets(pid)]
-    without = [row for row in rows if "timer:(" not in row]
-    assert len(rows) > 40, rows
-    assert not without, without
+    """All that stay, in all processes, have a keepalive timer; the client's
+    have it once they have lived for some time."""
+    there = {row[:2] for row in all_sockets()}
+    assert len(there) > 40, there
+    lt.wait_until(lambda: all("timer:(" in row for *ends, row in all_sockets()
+                              if tuple(ends) in there), 60)
 
 
 with rig.traffic():

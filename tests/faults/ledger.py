@@ -245,10 +245,11 @@ class Trial:
 
 class Rig:
     """A server, the clients a and b and their services. Arguments are those
-    of lt.Server; client those of the lt.Client of a. With two listeners a's
-    client has the second one for itself."""
+    of lt.Server; client those of the lt.Client of a, clients of both. With two
+    listeners a's client has the second one for itself."""
 
-    def __init__(self, workers=4, options=None, client=None, **more):
+    def __init__(self, workers=4, options=None, client=None, clients=None,
+                 **more):
         self.server = lt.Server(
             workers=workers, options={"sessions": 1, **(options or {})},
             **more)
@@ -259,6 +260,7 @@ class Rig:
         self.clients = {
             n: lt.Client(f"http://localhost:{self.server.ports[port]}",
                          self.services[n].target, name=n,
+                         **(clients or {}),
                          **(client or {} if n == "a" else {}))
             for n, port in (("a", -1), ("b", 0))}
         self.idle = 20

@@ -83,9 +83,10 @@ def _finish():
                     faults.append(f"{program.title}: status {status}")
         except AssertionError as e:
             faults.append(f"{program.title}: {e}")
-    faults += [f"{p.title}: a report in its log" for p in _programs
-               if re.search(r"Sanitizer|runtime error:|Assertion .* failed|"
-                            r"the sandbox forbids", p.log())]
+    faults += [f"{p.title}: {report[0]}" for p in _programs
+               if (report := re.search(
+                   r".*(Sanitizer|runtime error:|Assertion .* failed|"
+                   r"the sandbox forbids).*", p.log()))]
     _kill_descendants()
     if faults or _failed:
         for fault in faults:
@@ -174,9 +175,11 @@ def links(pid):
 
 
 def rss(pid):
-    """Resident memory in bytes."""
-    with open(f"/proc/{pid}/statm", encoding="ascii") as f:
-        return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Resident memory in bytes, but for tables that processes share: these have
+    a size of their own and are in memory as far as they were looked at."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+        return 1024 * sum(map(int, re.findall(
+            r"^Rss(?:Anon|File):\s+(\d+)", f.read(), re.M)))
 
 
 def free_port():

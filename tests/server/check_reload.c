@@ -7,6 +7,7 @@
 #include <check.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "server/config.h"
 
@@ -106,6 +107,23 @@ START_TEST(what_stays)
 }
 END_TEST
 
+START_TEST(no_memory)
+{
+	struct rlimit was, none;
+	struct config *got;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_AS, &was), 0);
+	none = was;
+	none.rlim_cur = 4096;
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &none), 0);
+	got = reload_read(take_fresh, NULL, old, why, sizeof(why));
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &was), 0);
+	ck_assert_ptr_null(got);
+	ck_assert_ptr_nonnull(fresh);
+	ck_assert_str_eq(why, "out of memory");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -118,6 +136,7 @@ main(void)
 	tcase_add_test(tc, faults);
 	tcase_add_test(tc, what_changes);
 	tcase_add_test(tc, what_stays);
+	tcase_add_test(tc, no_memory);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "server/config.h"
@@ -198,6 +199,7 @@ END_TEST
 static int
 live(void)
 {
+	const struct timespec nap = { .tv_nsec = 1 };
 	struct rlimit limit;
 	char byte, *heap;
 	int fds[2];
@@ -208,6 +210,8 @@ live(void)
 	heap = malloc(8 << 20);
 	memset(heap, 1, 8 << 20);
 	free(heap);
+	if (nanosleep(&nap, NULL) == -1)
+		return 1;
 	return getrlimit(RLIMIT_NOFILE, &limit) == -1 || getpid() <= 1;
 }
 
