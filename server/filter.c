@@ -4,6 +4,7 @@
 #include "server/filter.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -15,7 +16,10 @@
 
 #include "common/log.h"
 
-/* What strace(1) has seen workers do, and its forms on other machines. */
+#define SOCK_TYPE_MASK 0xf /* the rest are flags, see socket(2) */
+
+/* What strace(1) has seen workers do, and its forms on other machines; what is
+ * allowed with certain arguments only is further down. */
 static const int calls[] = {
 	/* wait */
 	SCMP_SYS(epoll_create1),
@@ -29,8 +33,6 @@ static const int calls[] = {
 	SCMP_SYS(accept4),
 	SCMP_SYS(recvfrom),
 	SCMP_SYS(recvmsg),
-	SCMP_SYS(sendto),
-	SCMP_SYS(sendmsg),
 	SCMP_SYS(shutdown),
 	SCMP_SYS(getsockopt),
 	SCMP_SYS(setsockopt),
@@ -45,15 +47,13 @@ static const int calls[] = {
 	SCMP_SYS(splice),
 	SCMP_SYS(pipe2),
 	SCMP_SYS(close),
-	SCMP_SYS(fcntl),
-	SCMP_SYS(fcntl64),
 	SCMP_SYS(fstat),
 	SCMP_SYS(newfstatat), /* what fstat(3) is */
 	SCMP_SYS(fstatat64),
 	SCMP_SYS(statx),
 	SCMP_SYS(lseek),
 	SCMP_SYS(_llseek),
-	/* memory; mmap and mprotect are below */
+	/* memory */
 	SCMP_SYS(munmap),
 	SCMP_SYS(mremap),
 	SCMP_SYS(brk),
@@ -88,43 +88,73 @@ static const int calls[] = {
 
 #define CALLS_N (sizeof(calls) / sizeof(calls[0]))
 
-/* Adds what is allowed with certain arguments only: no memory becomes code, no
- * limit is raised, nobody else is signalled. */
+/* A call that is allowed if that is so of an argument, and of a second one. */
+struct form {
+	int call;
+	unsigned n;
+	struct scmp_arg_cmp args[2];
+};
+
+#define ARG(number, value)                                                     \
+	{                                                                      \
+		.arg = (number), .op = SCMP_CMP_EQ, .datum_a = (value)         \
+	}
+/* Of these bits it has just those. */
+#define BITS(number, mask, value)                                              \
+	{                                                                      \
+		.arg = (number), .op = SCMP_CMP_MASKED_EQ, .datum_a = (mask),  \
+		.datum_b = (value)                                             \
+	}
+
+static const struct form forms[] = {
+	/* No memory becomes code. */
+	{ SCMP_SYS(mmap), 1, { BITS(2, PROT_EXEC, 0) } },
+	{ SCMP_SYS(mmap2), 1, { BITS(2, PROT_EXEC, 0) } },
+	{ SCMP_SYS(mprotect), 1, { BITS(2, PROT_EXEC, 0) } },
+	/* Nothing is sent but where a socket leads already: MSG_FASTOPEN makes
+	 * a connection, and a Unix socket of datagrams takes addresses. */
+	{ SCMP_SYS(sendto), 2, { BITS(3, MSG_FASTOPEN, 0), ARG(4, 0) } },
+	{ SCMP_SYS(sendmsg), 1, { BITS(2, MSG_FASTOPEN, 0) } },
+	/* To another worker: see bridge.h. */
+	{ SCMP_SYS(socketpair), 2,
+	    { ARG(0, AF_UNIX), BITS(1, SOCK_TYPE_MASK, SOCK_STREAM) } },
+	/* Nobody is signalled: F_SETOWN and O_ASYNC would do it. */
+	{ SCMP_SYS(fcntl), 1, { ARG(1, F_GETFD) } },
+	{ SCMP_SYS(fcntl), 1, { ARG(1, F_SETFD) } },
+	{ SCMP_SYS(fcntl), 1, { ARG(1, F_GETFL) } },
+	{ SCMP_SYS(fcntl), 2, { ARG(1, F_SETFL), BITS(2, O_ASYNC, 0) } },
+	{ SCMP_SYS(fcntl), 1, { ARG(1, F_DUPFD_CLOEXEC) } },
+	{ SCMP_SYS(fcntl), 1, { ARG(1, F_SETPIPE_SZ) } },
+	{ SCMP_SYS(fcntl), 1, { ARG(1, F_GETPIPE_SZ) } },
+	{ SCMP_SYS(fcntl), 1, { ARG(1, F_GET_SEALS) } },
+	/* How much is queued. */
+	{ SCMP_SYS(ioctl), 1, { ARG(1, SIOCOUTQ) } },
+	{ SCMP_SYS(ioctl), 1, { ARG(1, FIONREAD) } },
+	/* How many descriptors there may be: read, and only its own. */
+	{ SCMP_SYS(prlimit64), 2, { ARG(0, 0), ARG(2, 0) } },
+};
+
+#define FORMS_N (sizeof(forms) / sizeof(forms[0]))
+
 static int
-add_conditional(scmp_filter_ctx ctx)
+add_forms(scmp_filter_ctx ctx)
 {
-	const struct scmp_arg_cmp no_code =
-	    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-	const struct scmp_arg_cmp local = SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0);
-	const struct scmp_arg_cmp of_self = SCMP_A0(SCMP_CMP_EQ, 0, 0);
-	const struct scmp_arg_cmp only_read = SCMP_A2(SCMP_CMP_EQ, 0, 0);
-	const struct scmp_arg_cmp unsent = SCMP_A1(SCMP_CMP_EQ, SIOCOUTQ, 0);
-	const struct scmp_arg_cmp unread = SCMP_A1(SCMP_CMP_EQ, FIONREAD, 0);
-	const struct scmp_arg_cmp to_self =
-	    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0);
+	/* abort(3) */
+	const struct scmp_arg_cmp to_self = ARG(0, (scmp_datum_t)getpid());
 	int error = 0;
 
-	error |= seccomp_rule_add_array(
-	    ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, &no_code);
-	error |= seccomp_rule_add_array(
-	    ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap2), 1, &no_code);
-	error |= seccomp_rule_add_array(
-	    ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, &no_code);
-	error |= seccomp_rule_add_array(
-	    ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, &unsent);
-	error |= seccomp_rule_add_array(
-	    ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, &unread);
-	/* To another worker: see bridge.h. */
-	error |= seccomp_rule_add_array(
-	    ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, &local);
-	/* How many descriptors there may be. */
-	error |=
-	    seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
-		(const struct scmp_arg_cmp[]){ of_self, only_read });
-	/* abort(3) */
-	error |= seccomp_rule_add_array(
-	    ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &to_self);
-	return error;
+	for (size_t i = 0; error == 0 && i < FORMS_N; i++) {
+		const struct form *f = &forms[i];
+
+		error = seccomp_rule_add_array(
+		    ctx, SCMP_ACT_ALLOW, f->call, f->n, f->args);
+		if (error == 0 && f->call == SCMP_SYS(fcntl))
+			error = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW,
+			    SCMP_SYS(fcntl64), f->n, f->args);
+	}
+	return error != 0 ? error
+			  : seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW,
+				SCMP_SYS(tgkill), 1, &to_self);
 }
 
 /* A call that is not on the list. It was not made, and the handler runs where
@@ -173,7 +203,7 @@ filter_load(bool names)
 		error = seccomp_rule_add_array(
 		    ctx, SCMP_ACT_ALLOW, calls[i], 0, NULL);
 	if (error == 0)
-		error = add_conditional(ctx);
+		error = add_forms(ctx);
 	if (error == 0)
 		error = seccomp_load(ctx);
 	seccomp_release(ctx);

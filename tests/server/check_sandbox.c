@@ -165,7 +165,52 @@ do_more_files(void)
 	return setrlimit(RLIMIT_NOFILE, &limit) == -1;
 }
 
-static int (*const forbidden[])(void) = { do_open, do_socket, do_bind,
+/* A connection that no connect(2) makes. */
+static int
+do_fast_open(void)
+{
+	return send(0, "x", 1, MSG_FASTOPEN) == -1;
+}
+
+static int
+do_fast_open_message(void)
+{
+	struct msghdr msg = { 0 };
+
+	return sendmsg(0, &msg, MSG_FASTOPEN) == -1;
+}
+
+static int
+do_send_to(void)
+{
+	const struct sockaddr to = { .sa_family = AF_UNIX };
+
+	return sendto(0, "x", 1, 0, &to, sizeof(to)) == -1;
+}
+
+static int
+do_datagrams(void)
+{
+	int fds[2];
+
+	return socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) == -1;
+}
+
+/* Signals that no kill(2) sends. */
+static int
+do_own(void)
+{
+	return fcntl(0, F_SETOWN, getpid()) == -1;
+}
+
+static int
+do_async(void)
+{
+	return fcntl(0, F_SETFL, O_ASYNC) == -1;
+}
+
+static int (*const forbidden[])(void) = { do_fast_open, do_fast_open_message,
+	do_send_to, do_datagrams, do_own, do_async, do_open, do_socket, do_bind,
 	do_connect, do_execve, do_fork, do_ptrace, do_kill, do_chroot,
 	do_setuid, do_prctl, do_code, do_more_files };
 
@@ -210,7 +255,11 @@ live(void)
 	heap = malloc(8 << 20);
 	memset(heap, 1, 8 << 20);
 	free(heap);
-	if (nanosleep(&nap, NULL) == -1)
+	if (nanosleep(&nap, NULL) == -1 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+		fds) == -1 ||
+	    fcntl(fds[0], F_SETFL, O_NONBLOCK) == -1 ||
+	    send(fds[0], "x", 1, MSG_NOSIGNAL | MSG_MORE) != 1)
 		return 1;
 	return getrlimit(RLIMIT_NOFILE, &limit) == -1 || getpid() <= 1;
 }
