@@ -71,18 +71,26 @@ done(void *arg, enum relay_end end)
 	bridge_free(arg);
 }
 
-/* What was only peeked at goes over at once: the owner looks at it, too. */
-static void
-fill(const struct stream *from, int to)
+/* What was only peeked at goes over at once: the owner looks at it, too. What
+ * does not fit is the first that the relay delivers. -1: no memory. */
+static int
+fill(struct relay *relay, const struct stream *from, int to)
 {
 	char chunk[BRIDGE_CHUNK];
 
 	for (int i = 0; i < BRIDGE_CHUNKS; i++) {
-		ssize_t n = stream_read(from, chunk, sizeof(chunk));
+		ssize_t sent, n = stream_read(from, chunk, sizeof(chunk));
 
-		if (n <= 0 || send(to, chunk, (size_t)n, MSG_NOSIGNAL) != n)
-			return;
+		if (n <= 0)
+			break;
+		sent = send(to, chunk, (size_t)n, MSG_NOSIGNAL);
+		if (sent == -1)
+			sent = 0;
+		if (sent < n)
+			return relay_preload(relay, RELAY_A_TO_B, chunk + sent,
+			    (size_t)(n - sent));
 	}
+	return 0;
 }
 
 bool
@@ -91,6 +99,7 @@ bridge_start(struct worker *w, struct conn *conn)
 	static const struct relay_ops ops = { .done = done };
 	struct bridge *b = calloc(1, sizeof(*b));
 	int pair[2];
+	bool is_filled;
 
 	if (b == NULL ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
@@ -109,13 +118,13 @@ bridge_start(struct worker *w, struct conn *conn)
 	}
 	LIST_INSERT_HEAD(&b->set->each, b, link);
 	b->set->n++;
-	fill(&conn->stream, pair[0]);
+	is_filled = fill(b->relay, &conn->stream, pair[0]) == 0;
 	b->visitor = stream_take(&conn->stream);
 	conn->stream = (struct stream){ .fd = pair[1] };
 	conn->is_bridged = true;
 	/* If it cannot start, the owner finds the end of it. */
 	relay_end_with_b(b->relay);
-	if (relay_start(b->relay) == -1)
+	if (!is_filled || relay_start(b->relay) == -1)
 		bridge_free(b);
 	return true;
 }
