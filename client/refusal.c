@@ -26,6 +26,7 @@ struct refusal {
 	struct dial_result failure;
 	char *why;
 	struct event *event;
+	uint64_t deadline_ms;
 	refusal_fn done;
 	void *arg;
 };
@@ -52,6 +53,7 @@ news_cb(int fd, short what, void *arg)
 	char buf[REFUSAL_EARLY_MAX + HTTP_HEAD_MAX];
 	size_t len = of->early_len;
 	struct http_head head;
+	struct timeval left = clock_until(refusal->deadline_ms);
 	ssize_t n;
 	bool is_last;
 
@@ -67,8 +69,11 @@ news_cb(int fd, short what, void *arg)
 	if (n > 0)
 		len += (size_t)n;
 	if (!is_last &&
-	    (len == 0 || http_head(&head, buf, len, NULL) == HTTP_MORE))
+	    (len == 0 || http_head(&head, buf, len, NULL) == HTTP_MORE)) {
+		/* Else what comes would begin the time anew. */
+		event_add(refusal->event, &left);
 		return;
+	}
 	event_del(refusal->event);
 	send_page(of, buf, len);
 	refusal->done(refusal->arg);
@@ -83,6 +88,7 @@ refusal_start(const struct refusal_of *of, refusal_fn done, void *arg)
 	if (refusal == NULL)
 		return NULL;
 	refusal->of = *of;
+	refusal->deadline_ms = clock_ms() + TIMEOUT_MS;
 	refusal->why = strdup(of->failure->why);
 	refusal->failure.error = of->failure->error;
 	refusal->failure.why = refusal->why;
