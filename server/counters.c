@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -55,6 +56,9 @@ struct counters {
 	struct counters_master *master; /* the first of what is mapped */
 	struct counters_worker *workers;
 	struct counters_session *sessions;
+	/* Of this process alone. */
+	uint64_t burst_ms; /* when `sent` was begun */
+	unsigned sent[];   /* new sessions, by worker */
 };
 
 /* A memfd that nobody can shrink under us; -1 with errno. */
@@ -89,7 +93,8 @@ length(size_t workers, size_t sessions)
 static struct counters *
 map_it(int fd, size_t workers, size_t sessions)
 {
-	struct counters *c = calloc(1, sizeof(*c));
+	struct counters *c =
+	    calloc(1, sizeof(*c) + workers * sizeof(c->sent[0]));
 	void *map = MAP_FAILED;
 	int saved_errno;
 
@@ -181,6 +186,31 @@ size_t
 counters_workers(const struct counters *c)
 {
 	return c->workers_n;
+}
+
+/* A claim is granted or refused by then. */
+static void
+begin_burst(struct counters *c, uint64_t now_ms)
+{
+	if (now_ms - c->burst_ms < COUNTERS_BURST_MS)
+		return;
+	c->burst_ms = now_ms;
+	memset(c->sent, 0, c->workers_n * sizeof(c->sent[0]));
+}
+
+void
+counters_send(struct counters *c, size_t slot, uint64_t now_ms)
+{
+	assert(slot < c->workers_n);
+	begin_burst(c, now_ms);
+	c->sent[slot]++;
+}
+
+uint64_t
+counters_load(struct counters *c, size_t slot, uint64_t now_ms)
+{
+	begin_burst(c, now_ms);
+	return counter_get(&counters_worker(c, slot)->sessions) + c->sent[slot];
 }
 
 uint64_t

@@ -112,6 +112,15 @@ struct counters_master *counters_master(struct counters *);
 size_t counters_workers(const struct counters *);
 size_t counters_sessions(const struct counters *);
 
+#define COUNTERS_BURST_MS 1000
+
+/* This process sends a new session to that worker, in whose row it stands only
+ * once it is granted: in a burst all would go to the one with the fewest. */
+void counters_send(struct counters *, size_t slot, uint64_t now_ms);
+
+/* The sessions of a worker, and those that this process has just sent there. */
+uint64_t counters_load(struct counters *, size_t slot, uint64_t now_ms);
+
 /* The same counter or gauge of all workers, added up; where it is in a row. */
 #define COUNTERS_SUM(counters, field)                                          \
 	counters_sum((counters), offsetof(struct counters_worker, field))

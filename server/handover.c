@@ -251,6 +251,8 @@ handover_send(struct worker *w, uint32_t slot, struct inbox_msg *msg)
 	struct waiting *p;
 
 	msg->conn.hops++;
+	if (msg->kind == INBOX_CONTROL && msg->session.generation == 0)
+		counters_send(w->counters, slot, clock_ms());
 	/* Those that wait already go first. */
 	if (TAILQ_EMPTY(&h->by_slot[slot]) && attempt(w, slot, msg))
 		return;

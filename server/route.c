@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "common/clock.h"
 #include "server/pulse.h"
 #include "server/room.h"
 
@@ -247,7 +248,7 @@ load_of(struct counters *counters, uint32_t slot)
 	const struct counters_worker *w = counters_worker(counters, slot);
 
 	return counter_get(&w->ready) == 1 && pulse_is_there(counters, slot)
-		   ? counter_get(&w->sessions)
+		   ? counters_load(counters, slot, clock_ms())
 		   : UINT64_MAX;
 }
 

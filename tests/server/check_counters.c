@@ -80,11 +80,30 @@ START_TEST(dead_worker_keeps_its_counts)
 }
 END_TEST
 
+/* What was just sent to a worker counts until its row has it. */
+START_TEST(burst)
+{
+	struct counters *c = counters_new(2, 1);
+	const uint64_t now = 100000;
+
+	ck_assert_ptr_nonnull(c);
+	counter_set(&counters_worker(c, 1)->sessions, 5);
+	ck_assert_uint_eq(counters_load(c, 1, now), 5);
+	counters_send(c, 1, now);
+	counters_send(c, 1, now + 10);
+	ck_assert_uint_eq(counters_load(c, 0, now + 10), 0);
+	ck_assert_uint_eq(counters_load(c, 1, now + 10), 7);
+	ck_assert_uint_eq(counters_load(c, 1, now + COUNTERS_BURST_MS - 1), 7);
+	ck_assert_uint_eq(counters_load(c, 1, now + COUNTERS_BURST_MS), 5);
+	counters_free(c);
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = { rows_have_lines_of_their_own,
-		other_processes_see_them, dead_worker_keeps_its_counts };
+		other_processes_see_them, dead_worker_keeps_its_counts, burst };
 	Suite *suite = suite_create("counters");
 	TCase *tc = tcase_create("counters");
 	SRunner *runner = srunner_create(suite);
