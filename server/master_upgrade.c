@@ -218,8 +218,10 @@ master_take_workers(struct master *m)
 	sigset_t none;
 
 	claim_adopt(m->claims, m->handoff, take_port);
-	claim_review(m->claims);
+	/* Before anything that workers have to hear. */
 	places_adopt(m->places, m->handoff);
+	/* The time of some may be over; and to count. */
+	claim_review(m->claims);
 	for (size_t i = 0; places_look(m->places, i, &w); i++)
 		if (w.state == NULL)
 			leftovers_begin(m->leftovers, (uint32_t)i);

@@ -1,15 +1,17 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """Another program takes over, and the file of tokens is elsewhere by then, or
-is gone or no good: the server goes on, whoever may have a tunnel keeps it,
-nobody else gets one, and whose tunnel ends is told."""
+is gone or no good, or a token's time is over: the server goes on, whoever may
+have a tunnel keeps it, nobody else gets one, and whose tunnel ends is told."""
 
 import os
+import time
 
 import lt
 import upgrades
 
 path = lt.tmp + "/tokens"
+started = lt.tmp + "/started"
 
 
 def config(tokens):
@@ -110,6 +112,22 @@ for n, command in enumerate((f'mv "{path}" "{path}.away"',
     assert upgrades.ctl("reload").returncode == 0
     is_guarded()
     upgrades.install()
+
+# --- a token's time is over in between --------------------------------------
+
+SOON_S = 6
+end = time.time() + SOON_S
+brief = add("brief", "expires=" + time.strftime("%Y-%m-%dT%H:%M:%SZ",
+                                                time.gmtime(end)))
+assert upgrades.ctl("reload").returncode == 0
+third = lt.Client(server, service, "-t", brief, name="third")
+assert lt.get(server, "third").status == 200
+meanwhile(f': >"{started}"', f"sleep {SOON_S + 1}")
+upgrade()
+assert os.path.exists(started)
+lost(third, "third")
+is_guarded()
+upgrades.install()
 
 # And a token that is revoked now loses its tunnel at once.
 answer = upgrades.ctl("token", "revoke", "one")
