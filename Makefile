@@ -50,8 +50,8 @@ SERVER := account address api arrival bound bridge certs channel claim claim_han
 	names node pages pairs park peers pidfile places pool ports \
 	public pulse queue rate recent registry registry_check reload report rights \
 	room route rundir \
-	sandbox sealed serve service session table title tokens upgrade verdict \
-	visitor worker
+	sandbox sealed serve service session table title tokens \
+	tokens_handoff upgrade verdict visitor worker
 CLIENT := backend backoff browser channel client config connect control \
 	counters crew diagnose dial discover display fetch gate grant identity \
 	leave local lt ltplink nodelink options options_server options_tunnel \

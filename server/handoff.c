@@ -19,7 +19,7 @@
 
 /* Changes with anything that the structs below do not tell: what stands in the
  * parts, and what messages mean. */
-#define MAGIC	 "localtunnel handoff 1"
+#define MAGIC	 "localtunnel handoff 2"
 #define VARIABLE "LTSERVER_HANDOFF"
 
 struct handoff {

@@ -61,6 +61,7 @@ save(const struct master *m, bool *is_idle)
 	inbox_save(m->inbox, h);
 	bound_save(m->bound, h);
 	claim_save(m->claims, h);
+	tokens_save(m->tokens, h);
 	keyring_save(m->keyring, h);
 	logs_save(h);
 	service_save(m->service, h);
@@ -178,12 +179,11 @@ master_take_parts(struct master *m)
 		.generation = (uint32_t)number(registry, "generation"),
 		.member = (uint32_t)number(registry, "member"),
 	};
-	char why[TOKENS_WHY_MAX];
 
 	m->keyring = keyring_adopt(m->handoff, m->config);
 	m->tokens = tokens_new();
-	if (!tokens_read(m->tokens, m->config->tokens, why))
-		fatal("%s", why);
+	if (!tokens_adopt(m->tokens, m->handoff))
+		fatal("cannot take over the tokens that were handed over");
 	m->bound = bound_adopt(m->handoff, m->config);
 	m->ctl = ctl_adopt(m->handoff, m->config);
 	m->registry =
@@ -208,7 +208,8 @@ take_port(void *arg, bool is_tcp, uint16_t port)
 
 /* The settings in force are those of the program before; those of today take
  * their place in the way that they always do, and with them come the workers.
- */
+ * If those of today are no good by now, all goes on with what was handed over;
+ * the old program is gone, so nothing that a file says may end this one. */
 void
 master_take_workers(struct master *m)
 {
@@ -217,8 +218,10 @@ master_take_workers(struct master *m)
 	sigset_t none;
 
 	claim_adopt(m->claims, m->handoff, take_port);
-	claim_review(m->claims);
+	/* Before anything that workers have to hear. */
 	places_adopt(m->places, m->handoff);
+	/* The time of some may be over; and to count. */
+	claim_review(m->claims);
 	for (size_t i = 0; places_look(m->places, i, &w); i++)
 		if (w.state == NULL)
 			leftovers_begin(m->leftovers, (uint32_t)i);

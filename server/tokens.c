@@ -97,6 +97,34 @@ tokens_find(struct tokens *t, const uint8_t kept[REGISTRY_HASH_LEN])
 	return found == 0 ? NULL : &t->rows[found - 1];
 }
 
+const struct tokens_row *
+tokens_at(const struct tokens *t, size_t i)
+{
+	return i < t->n ? &t->rows[i] : NULL;
+}
+
+void
+tokens_need(struct tokens *t)
+{
+	t->is_needed = true;
+	if (t->rows != NULL)
+		return;
+	t->rows = log_must_alloc(TOKENS_MAX, sizeof(*t->rows));
+	t->buckets = log_must_alloc(BUCKETS, sizeof(*t->buckets));
+}
+
+bool
+tokens_put(struct tokens *t, const struct tokens_row *row)
+{
+	uint16_t *bucket = bucket_of(t, row->kept);
+
+	if (t->n == TOKENS_MAX || *bucket != 0)
+		return false;
+	t->rows[t->n] = *row;
+	*bucket = (uint16_t)++t->n;
+	return true;
+}
+
 void
 tokens_count_anew(struct tokens *t)
 {
@@ -261,21 +289,18 @@ tokens_use(struct tokens *t, struct tokens *fresh)
 bool
 tokens_read(struct tokens *t, const char *path, char why[TOKENS_WHY_MAX])
 {
-	struct tokens fresh = {
-		.is_needed = path != NULL && strcmp(path, CONFIG_TEXT_NONE) != 0
-	};
+	struct tokens fresh = { 0 };
 	bool is_good = true;
 	const char *wrong;
 	FILE *file;
 
-	if (fresh.is_needed) {
+	if (path != NULL && strcmp(path, CONFIG_TEXT_NONE) != 0) {
 		if ((file = open_file(path, &wrong)) == NULL) {
 			snprintf(why, TOKENS_WHY_MAX, "tokens: %.1000s: %s",
 			    path, wrong);
 			return false;
 		}
-		fresh.rows = log_must_alloc(TOKENS_MAX, sizeof(*fresh.rows));
-		fresh.buckets = log_must_alloc(BUCKETS, sizeof(*fresh.buckets));
+		tokens_need(&fresh);
 		is_good = read_lines(&fresh, file, path, why);
 		fclose(file);
 	}

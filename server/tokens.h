@@ -22,6 +22,7 @@
 #define TOKENS_FILE_MAX (16 * 1024 * 1024)
 
 struct event_base;
+struct handoff;
 struct tokens;
 
 struct tokens_row {
@@ -42,6 +43,18 @@ bool tokens_read(struct tokens *, const char *path, char why[TOKENS_WHY_MAX]);
 /* Takes the rows of another table, which is freed, and of which nothing can be
  * wrong any more; rows that were found before are gone. */
 void tokens_use(struct tokens *, struct tokens *fresh);
+
+/* For a program that takes the place of this one: what is in force, whatever
+ * has become of the file; and the same from it, into a table of none. False if
+ * that is not what it should be: then one is needed, and not all are there. */
+void tokens_save(const struct tokens *, struct handoff *);
+bool tokens_adopt(struct tokens *, struct handoff *);
+
+/* Row by row, for those two: NULL behind the last one; from now on one is
+ * needed; false if there is no room for it, or if it is there already. */
+const struct tokens_row *tokens_at(const struct tokens *, size_t i);
+void tokens_need(struct tokens *);
+bool tokens_put(struct tokens *, const struct tokens_row *);
 
 /* True if clients need one. */
 bool tokens_are_needed(const struct tokens *);

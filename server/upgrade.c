@@ -278,11 +278,12 @@ void
 upgrade_exec(struct upgrade *u, const struct handoff *h)
 {
 	int state = handoff_seal(h), saved_errno;
-	int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	sigset_t all, mask;
+	int here;
 
 	if (state == -1)
 		return;
+	here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &mask);
 	handoff_open_way(h, state);

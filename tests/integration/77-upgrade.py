@@ -20,7 +20,7 @@ client = upgrades.run(server, 4)
 
 # --- what is no good --------------------------------------------------------
 
-MAGIC = b"localtunnel handoff 1"
+MAGIC = b"localtunnel handoff 2"
 
 
 def refused(why):

@@ -38,12 +38,12 @@ def shown(what):
     return json.loads(ctl("--json", what).stdout)
 
 
-def start(*args, **options):
+def start(*args, config="", **options):
     """A server with a program of its own, in place of the one that was
     built."""
     install()
     pair = ca.self_signed("localhost", "*.localhost")
-    return lt.Server(*args, path=PROGRAM, workers=2, options={
+    return lt.Server(*args, path=PROGRAM, workers=2, config=config, options={
         "control-socket": SOCKET, "drain": 600, "node-api": "yes",
         "head-timeout": 600, "tls-certificate": pair.cert,
         "tls-key": pair.key, "pid-file": lt.tmp + "/pid"} | options)

@@ -19,6 +19,7 @@
 #include <openssl/sha.h>
 
 #include "server/claim.h"
+#include "server/handoff.h"
 #include "server/rights.h"
 
 #define SIZE 8
@@ -631,6 +632,94 @@ START_TEST(expires)
 }
 END_TEST
 
+/* --- another program -------------------------------------------------------
+ */
+
+/* The table of the next program takes the place of this one. */
+static bool
+hand_over(struct handoff *h)
+{
+	tokens_free(tokens);
+	tokens = tokens_new();
+	return tokens_adopt(tokens, h);
+}
+
+START_TEST(handed_over)
+{
+	static const char rights[] =
+	    "names=demo,team-* kinds=tls,tcp ports=9,30-40 "
+	    "domains=*.example.org tunnels=3 connections=1000000000 "
+	    "bandwidth=1000G expires=2099-12-31";
+	struct handoff *h = handoff_new();
+	struct token before;
+	char text[1024];
+
+	line(text, "full", rights);
+	line(text + strlen(text), "bare", "");
+	ck_assert_msg(read_text(text), "%s", why);
+	before = find("full")->token;
+	find("full")->tunnels = 2;
+	tokens_save(tokens, h);
+	unlink(path);
+	ck_assert(hand_over(h));
+	ck_assert(tokens_are_needed(tokens));
+	ck_assert_mem_eq(&find("full")->token, &before, sizeof(before));
+	ck_assert_uint_eq(find("full")->tunnels, 0);
+	ck_assert_str_eq(find("bare")->token.name, "bare");
+	ck_assert_ptr_null(find("other"));
+	ck_assert_ptr_null(tokens_at(tokens, 2));
+	handoff_free(h);
+}
+END_TEST
+
+START_TEST(none_handed_over)
+{
+	struct handoff *h = handoff_new();
+
+	tokens_save(tokens, h);
+	ck_assert(hand_over(h));
+	ck_assert(!tokens_are_needed(tokens));
+	/* Of none: all is refused. */
+	ck_assert(read_text(""));
+	tokens_save(tokens, h);
+	ck_assert(hand_over(h));
+	ck_assert(tokens_are_needed(tokens));
+	ck_assert_ptr_null(find("full"));
+	handoff_free(h);
+}
+END_TEST
+
+/* Something that is wrong never opens the server. */
+START_TEST(wrong_handed_over)
+{
+#define ROW	"[\"a\",\"" HASH "\",\"\",\"\",7,[],0,0,0,0]"
+#define HASH	SIXTEEN SIXTEEN SIXTEEN SIXTEEN
+#define SIXTEEN "0123456789abcdef"
+	static const char *const wrong[] = {
+		"{}",
+		"{\"tokens\": 1}",
+		"{\"tokens\": false}",
+		"{\"tokens\": [1]}",
+		"{\"tokens\": [[\"a\"]]}",
+		"{\"tokens\": [" ROW "," ROW "]}",
+		"{\"tokens\": [[\"a\",\"12\",\"\",\"\",7,[],0,0,0,0]]}",
+		"{\"tokens\": [[\"a\",\"" HASH "\",\"\",\"\",7,[1],0,0,0,0]]}",
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct handoff *h = handoff_new();
+		json_t *root = json_loads(wrong[i], 0, NULL);
+
+		ck_assert_ptr_nonnull(root);
+		json_object_update(handoff_root(h), root);
+		ck_assert_msg(!hand_over(h), "%s", wrong[i]);
+		ck_assert(tokens_are_needed(tokens));
+		json_decref(root);
+		handoff_free(h);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -658,6 +747,9 @@ main(void)
 	tcase_add_test(tcase, limited_by_the_settings);
 	tcase_add_test(tcase, revoked);
 	tcase_add_test(tcase, expires);
+	tcase_add_test(tcase, handed_over);
+	tcase_add_test(tcase, none_handed_over);
+	tcase_add_test(tcase, wrong_handed_over);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
