@@ -39,7 +39,8 @@ struct traffic {
 struct client {
 	struct event_base *base;
 	const struct options *options;
-	struct service *services; /* one for each tunnel of the options */
+	struct service *services; /* one for each tunnel of the options; all
+				     processes share them */
 	struct crew *crew;	  /* NULL in a worker */
 	struct counters *counters;
 	struct counters_process *own; /* row of those */
@@ -70,8 +71,9 @@ void client_set_display(
  * joined with it when their tunnel is over. */
 struct service {
 	const struct tunnel_options *options;
-	struct trust *trust;   /* NULL: it is met in clear */
-	uint64_t said_away_ms; /* when the user was told that it is not there */
+	struct trust *trust;	       /* NULL: it is met in clear */
+	_Atomic uint64_t said_away_ms; /* when the user was told that it is not
+					  there, by whichever process */
 };
 
 #endif

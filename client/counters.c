@@ -1,30 +1,24 @@
 /* SPDX-License-Identifier: ISC
  *
- * The shared memory of the client's processes. Made by main, before there is
- * any other.
+ * The counts of the client's processes. Made by main, before there is any
+ * other.
  */
-#define _GNU_SOURCE
 #include "client/counters.h"
 
 #include <stddef.h>
-#include <sys/mman.h>
 
 #include "client/client.h"
 
 struct counters *
 counters_new(void)
 {
-	void *at = mmap(NULL, sizeof(struct counters), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	return at == MAP_FAILED ? NULL : at;
+	return processes_share(sizeof(struct counters));
 }
 
 void
 counters_free(struct counters *counters)
 {
-	if (counters != NULL)
-		munmap(counters, sizeof(*counters));
+	processes_unshare(counters, sizeof(*counters));
 }
 
 uint64_t

@@ -7,6 +7,7 @@
 #include "client/local.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "client/client.h"
@@ -78,11 +79,11 @@ void
 local_tell_away(struct service *service, const char *why)
 {
 	char target[TARGET_TEXT_MAX];
-	uint64_t now = clock_ms();
+	uint64_t now = clock_ms(), said = service->said_away_ms;
 
-	if (service->said_away_ms != 0 && now - service->said_away_ms < SAY_MS)
+	if ((said != 0 && now - said < SAY_MS) ||
+	    !atomic_compare_exchange_strong(&service->said_away_ms, &said, now))
 		return;
-	service->said_away_ms = now;
 	display_error(&service->options->display,
 	    "a visitor came, but %s cannot be reached: %s",
 	    target_text(&service->options->target, target), why);

@@ -19,6 +19,7 @@
 #include "client/lt.h"
 #include "client/options.h"
 #include "client/pool.h"
+#include "client/processes.h"
 #include "client/status.h"
 #include "client/trust.h"
 #include "client/tunnel.h"
@@ -126,7 +127,7 @@ make_services(struct run *run)
 	size_t i;
 
 	client->services =
-	    calloc(options->tunnels_n, sizeof(*client->services));
+	    processes_share(options->tunnels_n * sizeof(*client->services));
 	run->tunnels = calloc(options->tunnels_n, sizeof(struct tunnel *));
 	if (client->services == NULL || run->tunnels == NULL)
 		return false;
@@ -193,7 +194,8 @@ run_fini(struct run *run)
 	trust_free(client->web_trust);
 	for (n = 0; n < run->n; n++)
 		trust_free(client->services[n].trust);
-	free(client->services);
+	processes_unshare(client->services,
+	    run->options->tunnels_n * sizeof(*client->services));
 	free(run->tunnels);
 	client_fini(client);
 	counters_free(client->counters);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * Counts cores. Called by options.
+ * Counts cores, called by options; maps what processes share, called by main.
  */
 #define _GNU_SOURCE
 #include "client/processes.h"
@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 bool
 processes_read(unsigned *n, const char *text)
@@ -34,4 +35,20 @@ processes_default(void)
 		return PROCESSES_MAX;
 	n = (unsigned)CPU_COUNT(&set);
 	return n < PROCESSES_MAX ? n : PROCESSES_MAX;
+}
+
+void *
+processes_share(size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+void
+processes_unshare(void *at, size_t size)
+{
+	if (at != NULL)
+		munmap(at, size);
 }
