@@ -94,7 +94,7 @@ const struct config_option config_options[] = {
 	{ "pool-idle-old", CONFIG_NUMBER, "3", 1, 64,
 	    "pool-idle for LTP/0.2 clients", FIELD(pool_idle_old) },
 	{ "queue-limit", CONFIG_NUMBER, "2048", 1, 1048576,
-	    "visitors who may wait in one tunnel", FIELD(queue_limit) },
+	    "visitors who may wait in one session", FIELD(queue_limit) },
 	{ "visitors-per-address", CONFIG_NUMBER, "2048", 0, 1048576,
 	    "visitors of one address in each worker; 0: any number",
 	    FIELD(visitors_per_address) },
