@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,6 +47,13 @@ static const struct {
 	[COUNTERS_OTHER] = { -1, "other" },
 };
 
+/* New sessions that are on their way. */
+struct counters_sent {
+	uint64_t claims; /* of the worker, when it began */
+	uint64_t since_ms;
+	uint64_t n;
+};
+
 struct counters {
 	size_t workers_n;
 	size_t sessions_n;
@@ -56,9 +62,7 @@ struct counters {
 	struct counters_master *master; /* the first of what is mapped */
 	struct counters_worker *workers;
 	struct counters_session *sessions;
-	/* Of this process alone. */
-	uint64_t burst_ms; /* when `sent` was begun */
-	unsigned sent[];   /* new sessions, by worker */
+	struct counters_sent sent[]; /* by this process, to each worker */
 };
 
 /* A memfd that nobody can shrink under us; -1 with errno. */
@@ -188,29 +192,31 @@ counters_workers(const struct counters *c)
 	return c->workers_n;
 }
 
-/* A claim is granted or refused by then. */
-static void
-begin_burst(struct counters *c, uint64_t now_ms)
+/* What this process has sent there, as far as it is on its way. */
+static struct counters_sent *
+sent_to(struct counters *c, size_t slot, uint64_t now_ms)
 {
-	if (now_ms - c->burst_ms < COUNTERS_BURST_MS)
-		return;
-	c->burst_ms = now_ms;
-	memset(c->sent, 0, c->workers_n * sizeof(c->sent[0]));
+	uint64_t claims = counter_get(&counters_worker(c, slot)->claims);
+	struct counters_sent *sent = &c->sent[slot];
+
+	if (sent->claims != claims ||
+	    now_ms - sent->since_ms >= COUNTERS_BURST_MS)
+		*sent = (struct counters_sent){ .claims = claims,
+			.since_ms = now_ms };
+	return sent;
 }
 
 void
 counters_send(struct counters *c, size_t slot, uint64_t now_ms)
 {
-	assert(slot < c->workers_n);
-	begin_burst(c, now_ms);
-	c->sent[slot]++;
+	sent_to(c, slot, now_ms)->n++;
 }
 
 uint64_t
 counters_load(struct counters *c, size_t slot, uint64_t now_ms)
 {
-	begin_burst(c, now_ms);
-	return counter_get(&counters_worker(c, slot)->sessions) + c->sent[slot];
+	return counter_get(&counters_worker(c, slot)->sessions) +
+	       sent_to(c, slot, now_ms)->n;
 }
 
 uint64_t
@@ -240,6 +246,8 @@ counters_worker_gone(struct counters *c, size_t slot)
 	counter_set(&w->fds, 0);
 	counter_set(&w->room, 0);
 	counter_set(&w->pulse_ms, 0);
+	/* What was on its way there is answered by that. */
+	counter_add(&w->claims, 1);
 }
 
 enum counters_result

@@ -69,6 +69,7 @@ struct counters_worker {
 	counter refused;    /* visitor connections answered with a page */
 	counter bytes_in;   /* visitor to local service */
 	counter bytes_out;
+	counter claims;	      /* of clients, that the master has answered */
 	counter log_dropped;  /* lines that could not be written */
 	counter log_left_out; /* lines that were too many of their kind */
 	counter results[COUNTERS_RESULTS]; /* of visitors' connections */
@@ -118,7 +119,8 @@ size_t counters_sessions(const struct counters *);
  * once it is granted: in a burst all would go to the one with the fewest. */
 void counters_send(struct counters *, size_t slot, uint64_t now_ms);
 
-/* The sessions of a worker, and those that this process has just sent there. */
+/* The sessions of a worker, and those that this process has sent there since
+ * it last had an answer for somebody, within COUNTERS_BURST_MS. */
 uint64_t counters_load(struct counters *, size_t slot, uint64_t now_ms);
 
 /* The same counter or gauge of all workers, added up; where it is in a row. */

@@ -131,6 +131,7 @@ void
 credential_answered(struct worker *w, const struct channel_claim *claim,
     enum channel_verdict verdict)
 {
+	counter_add(&w->count->claims, 1);
 	if (verdict == CHANNEL_BAD_TOKEN)
 		rate_count(w->failures, &claim->peer, clock_ms());
 }

@@ -95,6 +95,13 @@ START_TEST(burst)
 	ck_assert_uint_eq(counters_load(c, 1, now + 10), 7);
 	ck_assert_uint_eq(counters_load(c, 1, now + COUNTERS_BURST_MS - 1), 7);
 	ck_assert_uint_eq(counters_load(c, 1, now + COUNTERS_BURST_MS), 5);
+	/* An answer ends it, and so does death. */
+	counters_send(c, 1, now);
+	counter_add(&counters_worker(c, 1)->claims, 1);
+	ck_assert_uint_eq(counters_load(c, 1, now), 5);
+	counters_send(c, 1, now);
+	counters_worker_gone(c, 1);
+	ck_assert_uint_eq(counters_load(c, 1, now), 0);
 	counters_free(c);
 }
 END_TEST
