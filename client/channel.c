@@ -29,22 +29,6 @@ channel_pair(int fds[2])
 }
 
 static void
-read_cb(struct bufferevent *bev, void *arg)
-{
-	struct evbuffer *in = bufferevent_get_input(bev);
-	struct channel *channel = arg;
-	struct channel_msg msg;
-
-	while (evbuffer_copyout(in, &msg, sizeof(msg)) == sizeof(msg) &&
-	       evbuffer_get_length(in) - sizeof(msg) >= msg.len) {
-		evbuffer_drain(in, sizeof(msg));
-		channel->ops->message(channel->arg, &msg,
-		    evbuffer_pullup(in, (ev_ssize_t)msg.len));
-		evbuffer_drain(in, msg.len);
-	}
-}
-
-static void
 event_cb(struct bufferevent *bev, short what, void *arg)
 {
 	struct channel *channel = arg;
@@ -52,6 +36,28 @@ event_cb(struct bufferevent *bev, short what, void *arg)
 	(void)what;
 	bufferevent_disable(bev, EV_READ | EV_WRITE);
 	channel->ops->closed(channel->arg);
+}
+
+/* A message that there is no memory for is not left out: that is the end. */
+static void
+read_cb(struct bufferevent *bev, void *arg)
+{
+	struct evbuffer *in = bufferevent_get_input(bev);
+	struct channel *channel = arg;
+	struct channel_msg msg;
+	const void *body;
+
+	while (evbuffer_copyout(in, &msg, sizeof(msg)) == sizeof(msg) &&
+	       evbuffer_get_length(in) - sizeof(msg) >= msg.len) {
+		evbuffer_drain(in, sizeof(msg));
+		body = evbuffer_pullup(in, (ev_ssize_t)msg.len);
+		if (msg.len > 0 && body == NULL) {
+			event_cb(bev, BEV_EVENT_ERROR, channel);
+			return;
+		}
+		channel->ops->message(channel->arg, &msg, body);
+		evbuffer_drain(in, msg.len);
+	}
 }
 
 struct channel *
@@ -70,7 +76,12 @@ channel_new(
 	channel->ops = ops;
 	channel->arg = arg;
 	bufferevent_setcb(channel->bev, read_cb, NULL, event_cb, channel);
-	bufferevent_enable(channel->bev, EV_READ | EV_WRITE);
+	if (bufferevent_enable(channel->bev, EV_READ | EV_WRITE) == -1) {
+		/* The descriptor stays the caller's. */
+		bufferevent_setfd(channel->bev, -1);
+		channel_free(channel);
+		return NULL;
+	}
 	return channel;
 }
 
