@@ -92,13 +92,17 @@ server = lt.Server(options={"grace": 0, "grace-old": 0})
 service = lt.Service()
 client = lt.Client(server, service, name="demo")
 old = ltp02.OldClient(server, "old", service)
-pids = [server.pid, client.pid, *client.workers(), *server.workers()]
 for name in ["demo", "old"] * 50:
     assert lt.get(server, name).status == 200
 
 
 def idle():
     return server.metrics()["idle"]
+
+
+# The worker of the client comes with the second session, after the URL.
+lt.wait_until(lambda: idle() == 13)
+pids = [server.pid, client.pid, *client.workers(), *server.workers()]
 
 
 def fds():

@@ -35,12 +35,15 @@ curl = ["curl", "-sS", "--fail", "--cacert", authority.cert, "--resolve",
 
 def memory():
     return sum(lt.rss(pid) for pid in
-               [client.pid, server.pid, *server.workers()])
+               [client.pid, *client.workers(), server.pid,
+                *server.workers()])
 
 
 with open(f"{web.www}/small", "w", encoding="ascii") as f:
     f.write("hello\n")
 subprocess.run([*curl, f"{base}/small"], check=True, capture_output=True)
+lt.wait_until(lambda: server.metrics()["idle"] == 12,
+              what="the pools of all four sessions are full")
 before = memory()
 subprocess.run([*curl, "-o", f"{lt.tmp}/got", f"{base}/down"], check=True)
 assert nginx.hash_file(f"{lt.tmp}/got") == down
