@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -414,10 +415,27 @@ aim(struct dial *dial, const struct dial_to *to)
 	return dial->look == NULL ? -1 : 0;
 }
 
+/* Connects with a program on this machine; -1 and errno. */
+static int
+call_at_once(const struct net_addr *addr, bool speaks)
+{
+	int fd = speaks ? net_connect_to_speak(addr) : net_connect(addr);
+	int error;
+
+	if (fd == -1 || net_is_connected(fd))
+		return fd;
+	error = net_error(fd);
+	close(fd);
+	errno = error != 0 ? error : EINPROGRESS;
+	return -1;
+}
+
 int
-dial_at_once(const struct dial_to *to, struct net_addr *addr)
+dial_at_once(const struct dial_to *to, bool speaks, _Atomic unsigned *first,
+    struct net_addr *addr)
 {
 	struct net_addr addrs[RESOLVE_MAX];
+	unsigned at = atomic_load(first);
 	size_t i, n;
 	int fd;
 
@@ -426,17 +444,15 @@ dial_at_once(const struct dial_to *to, struct net_addr *addr)
 		return -1;
 	n = resolve_now(to->host, to->port, addrs);
 	race_order(addrs, n);
-	for (i = 0; i < n && net_addr_is_loopback(&addrs[i]); i++) {
-		fd = net_connect(&addrs[i]);
-		if (fd == -1 && errno == ECONNREFUSED)
-			continue;
-		if (fd != -1 && net_is_connected(fd)) {
-			*addr = addrs[i];
+	for (i = 0; i < n; i++, at++) {
+		*addr = addrs[at % n];
+		if (!net_addr_is_loopback(addr))
+			break;
+		fd = call_at_once(addr, speaks);
+		if (fd != -1 && at % n != atomic_load(first))
+			atomic_store(first, (unsigned)(at % n));
+		if (fd != -1 || errno == EINPROGRESS)
 			return fd;
-		}
-		if (fd != -1)
-			close(fd);
-		break;
 	}
 	return -1;
 }

@@ -60,9 +60,14 @@ struct dial_result {
 typedef void (*dial_fn)(void *arg, const struct dial_result *);
 
 /* Connects if that takes no time, as it does to a program on the same machine:
- * the descriptor, and in *addr who has answered. -1 if it takes time, or fails,
- * or more is to be done than to connect: then dial_start() is to be called. */
-int dial_at_once(const struct dial_to *, struct net_addr *addr);
+ * the descriptor, and in *addr who has answered. Whoever `speaks` writes as
+ * soon as it is connected; see net_connect_to_speak(). *first is which of its
+ * addresses to begin with, 0 at first; it is changed to the one that answered,
+ * since a program that is at one of two mostly stays there. -1 if it takes
+ * time, or fails, or more is to be done than to connect: then dial_start() is
+ * to be called. */
+int dial_at_once(const struct dial_to *, bool speaks, _Atomic unsigned *first,
+    struct net_addr *addr);
 
 /* Starts; never calls back before it returns. NULL if there is no memory. */
 struct dial *dial_start(

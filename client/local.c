@@ -44,11 +44,11 @@ local_dial(const struct client *client, const struct service *service,
 }
 
 int
-local_dial_at_once(const struct service *service, struct net_addr *addr)
+local_dial_at_once(struct service *service, bool speaks, struct net_addr *addr)
 {
 	struct dial_to to = way_to(service);
 
-	return dial_at_once(&to, addr);
+	return dial_at_once(&to, speaks, &service->first, addr);
 }
 
 int

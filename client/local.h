@@ -20,7 +20,7 @@ struct dial *local_dial(const struct client *, const struct service *,
     const struct net_addr *visitor, dial_fn, void *arg);
 
 /* The same without waiting; see dial_at_once(). */
-int local_dial_at_once(const struct service *, struct net_addr *addr);
+int local_dial_at_once(struct service *, bool speaks, struct net_addr *addr);
 
 /* Appends the answer for a visitor whose request, as far as it is known, is
  * `buf`: 504 if the service did not answer in time, 502 else. -1 if there is

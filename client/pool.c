@@ -488,6 +488,7 @@ pool_new(struct client *client, struct service *service,
 	pool->ops = ops;
 	pool->arg = arg;
 	pool->to.is_bare = session->is_bare;
+	pool->to.is_ours = session->session != NULL;
 	pool->to.addr = session->backend;
 	pool->to.hello = pool->hello;
 	pool->to.sni = pool->sni;

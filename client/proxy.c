@@ -29,7 +29,6 @@
 #include "client/request.h"
 #include "client/trust.h"
 #include "common/clock.h"
-#include "common/http.h"
 #include "common/log.h"
 #include "common/ltp.h"
 #include "common/relay.h"
@@ -236,8 +235,7 @@ join(struct proxy *proxy)
 					 proxy->early, proxy->early_len) == -1))
 		return -1;
 	drop_early(proxy);
-	/* A bare one may be used again, and is not to be ended in the middle.
-	 */
+	/* A bare one may be used again: it must not end in the middle. */
 	if (proxy->to->is_bare || request_is_wanted(proxy->service->options)) {
 		proxy->request =
 		    request_new(proxy->service->options, proxy->relay);
@@ -299,12 +297,12 @@ local_cb(void *arg, const struct dial_result *to)
 static void
 dial_local(struct proxy *proxy)
 {
-	struct dial_result now = { .stream = STREAM_NONE };
 	struct net_addr addr;
+	struct dial_result now = { .stream = STREAM_NONE, .addr = &addr };
 
-	now.stream.fd = local_dial_at_once(proxy->service, &addr);
+	now.stream.fd =
+	    local_dial_at_once(proxy->service, proxy->early_len > 0, &addr);
 	if (now.stream.fd != -1) {
-		now.addr = &addr;
 		local_cb(proxy, &now);
 		return;
 	}
@@ -427,6 +425,8 @@ static void
 opened(struct proxy *proxy)
 {
 	proxy->is_open = true;
+	if (proxy->to->is_ours)
+		net_ack_later(proxy->stream.fd);
 	proxy->ops->opened(proxy->arg);
 }
 
@@ -454,8 +454,7 @@ called_cb(int fd, unsigned what, void *arg)
 		watch_pause(watches, fd, what);
 		idle_cb(fd, watch_resume(watches, fd, idle_cb, proxy), proxy);
 	} else if (errno != EAGAIN) {
-		if (proxy->error == 0)
-			proxy->error = errno;
+		proxy->error = proxy->error != 0 ? proxy->error : errno;
 		watch_stop(watches, fd);
 		stream_close(&proxy->stream);
 		proxy_end(proxy, strerror(proxy->error));
@@ -467,7 +466,8 @@ called_cb(int fd, unsigned what, void *arg)
 static bool
 call(struct proxy *proxy)
 {
-	int fd = net_connect(&proxy->to->addr);
+	int fd = proxy->to->is_bare ? net_connect(&proxy->to->addr)
+				    : net_connect_to_speak(&proxy->to->addr);
 	bool is_on_its_way;
 
 	if (fd == -1)

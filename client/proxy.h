@@ -35,6 +35,7 @@ struct proxy_to {
 	const char *sni; /* with TLS; NULL: the host of the server */
 	const char *hello;
 	size_t hello_len;
+	bool is_ours; /* a server that never waits for an acknowledgement */
 	bool is_bare; /* in clear; nothing is sent, and the first byte that
 			 comes is the visitor's */
 };

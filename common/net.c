@@ -356,6 +356,23 @@ net_connect(const struct net_addr *addr)
 }
 
 int
+net_connect_to_speak(const struct net_addr *addr)
+{
+	int fd = open_tcp(addr->sa.sa_family);
+
+	if (fd == -1)
+		return -1;
+	net_ack_later(fd);
+	return begin_connect(fd, &addr->sa, net_addr_len(addr));
+}
+
+void
+net_ack_later(int fd)
+{
+	(void)set_int(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+}
+
+int
 net_connect_unix(const char *path)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };

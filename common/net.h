@@ -74,6 +74,16 @@ int net_accept(int fd, struct net_addr *peer);
  * writable when that is decided (see net_error). */
 int net_connect(const struct net_addr *);
 
+/* The same for one who speaks as soon as it is connected: the last packet of
+ * the handshake waits for what is said then (200 ms at most, as TCP_QUICKACK
+ * is off meanwhile, tcp(7)), which saves a packet and waking the peer twice. */
+int net_connect_to_speak(const struct net_addr *);
+
+/* Acknowledgements of a connected socket wait for what is sent, 40 ms at most.
+ * For a peer that waits for none, because it has TCP_NODELAY. If the kernel
+ * does not do it nothing is lost. */
+void net_ack_later(int fd);
+
 /* The same for a Unix stream socket. -1 (ENAMETOOLONG) if too long. */
 int net_connect_unix(const char *path);
 

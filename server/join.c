@@ -488,6 +488,8 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 		conn_close(proxy);
 		return JOIN_DEAD_PROXY;
 	}
+	if (session_has_ext(s))
+		net_ack_later(proxy->stream.fd);
 	j->session = s;
 	j->worker = w;
 	j->visitor = conn_take(visitor);

@@ -343,6 +343,48 @@ START_TEST(unanswered)
 }
 END_TEST
 
+/* Nobody accepts a connection before something was said on it; if the machine
+ * stood still for so long that the kernel gave up waiting, once more. */
+START_TEST(connect_to_speak)
+{
+	struct net_addr any = addr_of("127.0.0.1", 0), at, peer;
+	int listener = net_listen(&any, 16), client, early, tries = 0;
+
+	ck_assert_int_eq(net_local(listener, &at), 0);
+	do {
+		ck_assert_int_lt(tries++, 50);
+		client = net_connect_to_speak(&at);
+		ck_assert_int_ne(client, -1);
+		wait_for(client, POLLOUT);
+		if ((early = net_accept(listener, &peer)) == -1)
+			break;
+		close(early);
+		close(client);
+	} while (true);
+	ck_assert_int_eq(write(client, "x", 1), 1);
+	wait_for(listener, POLLIN);
+	early = net_accept(listener, &peer);
+	ck_assert_int_ne(early, -1);
+	ck_assert_int_eq(write(early, "y", 1), 1);
+	wait_for(client, POLLIN);
+	close(early);
+	close(client);
+	close(listener);
+}
+END_TEST
+
+START_TEST(ack_later)
+{
+	struct trio t;
+
+	ck_assert(connect_trio(&t, "127.0.0.1"));
+	ck_assert_int_eq(option(t.server, IPPROTO_TCP, TCP_QUICKACK), 1);
+	net_ack_later(t.server);
+	ck_assert_int_eq(option(t.server, IPPROTO_TCP, TCP_QUICKACK), 0);
+	close_trio(&t);
+}
+END_TEST
+
 START_TEST(reset_on_close)
 {
 	struct trio t;
@@ -456,6 +498,8 @@ main(void)
 	tcase_add_test(tc, only_ipv6);
 	tcase_add_test(tc, user_timeout);
 	tcase_add_test(tc, unanswered);
+	tcase_add_test(tc, connect_to_speak);
+	tcase_add_test(tc, ack_later);
 	tcase_add_test(tc, reset_on_close);
 	tcase_add_test(tc, refused);
 	tcase_add_test(tc, address_in_use);

@@ -20,9 +20,10 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 KEPT_ALIVE = {"server": 4.0, "client": 4.0}
 
 # A new visitor, and the proxy connection that takes the place of his. In the
-# server it is one fewer for each of them whose first bytes are there by the time
-# that it is accepted.
-NEW = {"server": 20.5, "client": 19.0}
+# server it is one fewer for him if his first bytes are there by the time that
+# he is accepted. One in the server and three in the client hold back
+# acknowledgements, each of which costs ten times as much as that call.
+NEW = {"server": 20.0, "client": 22.0}
 
 # What is not a visit: heartbeats are off, but memory grows at times.
 SLACK = 0.5
@@ -75,7 +76,10 @@ def answer_all(conn):
 
 server = lt.Server(workers=1, options={"heartbeat": 3600,
                                        "log-level": "info"})
-client = lt.Client(server, lt.Listener(answer_all), name="demo")
+# By name it may be at ::1, too, where it is not: only the first visitor is to
+# find that out.
+client = lt.Client(server, f"localhost:{lt.Listener(answer_all).port}",
+                   name="demo")
 PIDS = {"server": server.workers()[0], "client": client.pid}
 
 
