@@ -72,7 +72,7 @@ void client_set_display(
 struct service {
 	const struct tunnel_options *options;
 	struct trust *trust;	       /* NULL: it is met in clear */
-	_Atomic unsigned first;	       /* of its addresses; dial_at_once() */
+	_Atomic unsigned first_addr;   /* to be tried; see dial_at_once() */
 	_Atomic uint64_t said_away_ms; /* when the user was told that it is not
 					  there, by whichever process */
 };

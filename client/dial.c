@@ -419,7 +419,7 @@ aim(struct dial *dial, const struct dial_to *to)
 static int
 call_at_once(const struct net_addr *addr, bool speaks)
 {
-	int fd = speaks ? net_connect_to_speak(addr) : net_connect(addr);
+	int fd = net_connect(addr, speaks);
 	int error;
 
 	if (fd == -1 || net_is_connected(fd))
@@ -449,7 +449,7 @@ dial_at_once(const struct dial_to *to, bool speaks, _Atomic unsigned *first,
 		if (!net_addr_is_loopback(addr))
 			break;
 		fd = call_at_once(addr, speaks);
-		if (fd != -1 && at % n != atomic_load(first))
+		if (fd != -1 && i > 0)
 			atomic_store(first, (unsigned)(at % n));
 		if (fd != -1 || errno == EINPROGRESS)
 			return fd;

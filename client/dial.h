@@ -61,7 +61,7 @@ typedef void (*dial_fn)(void *arg, const struct dial_result *);
 
 /* Connects if that takes no time, as it does to a program on the same machine:
  * the descriptor, and in *addr who has answered. Whoever `speaks` writes as
- * soon as it is connected; see net_connect_to_speak(). *first is which of its
+ * soon as it is connected; see net_connect(). *first is which of its
  * addresses to begin with, 0 at first; it is changed to the one that answered,
  * since a program that is at one of two mostly stays there. -1 if it takes
  * time, or fails, or more is to be done than to connect: then dial_start() is

@@ -48,7 +48,7 @@ local_dial_at_once(struct service *service, bool speaks, struct net_addr *addr)
 {
 	struct dial_to to = way_to(service);
 
-	return dial_at_once(&to, speaks, &service->first, addr);
+	return dial_at_once(&to, speaks, &service->first_addr, addr);
 }
 
 int

@@ -454,7 +454,8 @@ called_cb(int fd, unsigned what, void *arg)
 		watch_pause(watches, fd, what);
 		idle_cb(fd, watch_resume(watches, fd, idle_cb, proxy), proxy);
 	} else if (errno != EAGAIN) {
-		proxy->error = proxy->error != 0 ? proxy->error : errno;
+		if (proxy->error == 0)
+			proxy->error = errno;
 		watch_stop(watches, fd);
 		stream_close(&proxy->stream);
 		proxy_end(proxy, strerror(proxy->error));
@@ -466,8 +467,7 @@ called_cb(int fd, unsigned what, void *arg)
 static bool
 call(struct proxy *proxy)
 {
-	int fd = proxy->to->is_bare ? net_connect(&proxy->to->addr)
-				    : net_connect_to_speak(&proxy->to->addr);
+	int fd = net_connect(&proxy->to->addr, !proxy->to->is_bare);
 	bool is_on_its_way;
 
 	if (fd == -1)

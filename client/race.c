@@ -163,7 +163,7 @@ step_cb(int fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	tell(runner, "connecting");
-	runner->fd = net_connect(&runner->addr);
+	runner->fd = net_connect(&runner->addr, false);
 	if (runner->fd == -1) {
 		failed(runner, errno);
 		return;

@@ -346,23 +346,14 @@ begin_connect(int fd, const struct sockaddr *sa, socklen_t len)
 }
 
 int
-net_connect(const struct net_addr *addr)
+net_connect(const struct net_addr *addr, bool speaks)
 {
 	int fd = open_tcp(addr->sa.sa_family);
 
 	if (fd == -1)
 		return -1;
-	return begin_connect(fd, &addr->sa, net_addr_len(addr));
-}
-
-int
-net_connect_to_speak(const struct net_addr *addr)
-{
-	int fd = open_tcp(addr->sa.sa_family);
-
-	if (fd == -1)
-		return -1;
-	net_ack_later(fd);
+	if (speaks)
+		net_ack_later(fd);
 	return begin_connect(fd, &addr->sa, net_addr_len(addr));
 }
 

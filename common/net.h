@@ -70,14 +70,11 @@ int net_listen(const struct net_addr *, int backlog);
 /* accept4(2); `peer` is filled in. */
 int net_accept(int fd, struct net_addr *peer);
 
-/* Begins to connect, TCP_NODELAY set; the descriptor becomes
- * writable when that is decided (see net_error). */
-int net_connect(const struct net_addr *);
-
-/* The same for one who speaks as soon as it is connected: the last packet of
- * the handshake waits for what is said then (200 ms at most, as TCP_QUICKACK
- * is off meanwhile, tcp(7)), which saves a packet and waking the peer twice. */
-int net_connect_to_speak(const struct net_addr *);
+/* Begins to connect, TCP_NODELAY set; the descriptor becomes writable when that
+ * is decided (see net_error). For one who `speaks` as soon as it is connected
+ * the last packet of the handshake waits for what is said then (200 ms at most,
+ * by TCP_QUICKACK, tcp(7)): it saves a packet, and waking the peer twice. */
+int net_connect(const struct net_addr *, bool speaks);
 
 /* Acknowledgements of a connected socket wait for what is sent, 40 ms at most.
  * For a peer that waits for none, because it has TCP_NODELAY. If the kernel

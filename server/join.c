@@ -488,6 +488,7 @@ join_start(struct session *s, struct conn *visitor, struct conn *proxy)
 		conn_close(proxy);
 		return JOIN_DEAD_PROXY;
 	}
+	/* ltclient waits for no acknowledgement; of others nobody knows. */
 	if (session_has_ext(s))
 		net_ack_later(proxy->stream.fd);
 	j->session = s;

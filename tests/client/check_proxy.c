@@ -56,6 +56,8 @@ setup(void)
 	client.base = event_base_new();
 	client.watches = watch_set_new(client.base);
 	ck_assert_ptr_nonnull(client.watches);
+	to.is_bare = false;
+	to.hello_len = 5;
 	opened = ended = 0;
 }
 
@@ -109,6 +111,22 @@ START_TEST(at_once)
 }
 END_TEST
 
+/* A bare one says nothing, so its handshake must not wait for that. */
+START_TEST(bare)
+{
+	int fd = listen_on_loopback(8), conn;
+	struct net_addr peer;
+
+	to.is_bare = true;
+	to.hello_len = 0;
+	start();
+	conn = net_accept(fd, &peer);
+	ck_assert_int_ne(conn, -1);
+	close(conn);
+	close(fd);
+}
+END_TEST
+
 START_TEST(refused)
 {
 	close(listen_on_loopback(1));
@@ -127,7 +145,7 @@ START_TEST(silent)
 	struct net_addr peer;
 
 	for (i = 0; i < 2; i++)
-		ck_assert_int_ne(before[i] = net_connect(&to.addr), -1);
+		ck_assert_int_ne(before[i] = net_connect(&to.addr, false), -1);
 	start();
 	for (i = 0; i < 100; i++)
 		event_base_loop(client.base, EVLOOP_NONBLOCK);
@@ -161,6 +179,7 @@ main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, at_once);
+	tcase_add_test(tc, bare);
 	tcase_add_test(tc, refused);
 	tcase_add_loop_test(tc, silent, 0, 2);
 	suite_add_tcase(s, tc);

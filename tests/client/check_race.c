@@ -65,7 +65,7 @@ make_silent(struct net_addr *addr, int fds[3])
 {
 	fds[0] = listen_at(addr, 0);
 	for (int i = 1; i < 3; i++) {
-		fds[i] = net_connect(addr);
+		fds[i] = net_connect(addr, false);
 		ck_assert_int_ne(fds[i], -1);
 	}
 	ck_assert(net_is_connected(fds[1]));

@@ -254,7 +254,7 @@ connect_trio(struct trio *t, const char *host)
 	ck_assert_int_eq(net_local(t->listener, &t->at), 0);
 	ck_assert(net_addr_same_host(&t->at, &any));
 	ck_assert_uint_ne(net_addr_port(&t->at), 0);
-	t->client = net_connect(&t->at);
+	t->client = net_connect(&t->at, false);
 	ck_assert_int_ne(t->client, -1);
 	wait_for(t->listener, POLLIN);
 	t->server = net_accept(t->listener, &t->peer);
@@ -353,7 +353,7 @@ START_TEST(connect_to_speak)
 	ck_assert_int_eq(net_local(listener, &at), 0);
 	do {
 		ck_assert_int_lt(tries++, 50);
-		client = net_connect_to_speak(&at);
+		client = net_connect(&at, true);
 		ck_assert_int_ne(client, -1);
 		wait_for(client, POLLOUT);
 		if ((early = net_accept(listener, &peer)) == -1)
@@ -409,7 +409,7 @@ START_TEST(refused)
 	/* Bound and not listening: nobody else can get the port. */
 	ck_assert_int_eq(bind(bound, &at.sa, net_addr_len(&at)), 0);
 	ck_assert_int_eq(net_local(bound, &at), 0);
-	fd = net_connect(&at);
+	fd = net_connect(&at, false);
 	if (fd != -1) {
 		wait_for(fd, POLLOUT);
 		errno = net_error(fd);
@@ -437,7 +437,7 @@ START_TEST(no_family)
 	struct net_addr none = { 0 };
 
 	ck_assert_int_eq(net_listen(&none, 1), -1);
-	ck_assert_int_eq(net_connect(&none), -1);
+	ck_assert_int_eq(net_connect(&none, false), -1);
 	ck_assert_int_eq(net_local(-1, &none), -1);
 	ck_assert_int_eq(errno, EBADF);
 	ck_assert_int_eq(net_error(-1), EBADF);
