@@ -53,8 +53,7 @@ struct control {
 	struct stream stream;
 	struct bufferevent *bev; /* borrows the stream */
 	struct event *tick;
-	bool was_heard; /* since the last ping */
-	bool was_pinged;
+	unsigned unheard; /* pings since its last byte */
 };
 
 struct control_claims *
@@ -337,7 +336,7 @@ read_cb(struct bufferevent *bev, void *arg)
 	struct control *c = arg;
 
 	(void)bev;
-	c->was_heard = true;
+	c->unheard = 0;
 	while (next_message(c))
 		;
 }
@@ -361,12 +360,11 @@ tick_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (c->was_pinged && !c->was_heard) {
+	if (c->unheard == (session_has_ext(c->session) ? 2 : 1)) {
 		session_end(c->session, SESSION_SILENT, "heartbeats missed");
 		return;
 	}
-	c->was_pinged = true;
-	c->was_heard = false;
+	c->unheard++;
 	send_message(c, &ping);
 	session_tick(c->session);
 }

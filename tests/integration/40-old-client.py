@@ -49,11 +49,25 @@ assert isinstance(reply["control"]["banner"], str)
 for _ in range(3):
     assert ltp02.read_frame(conn) == {"control": "ping"}
     conn.sendall(ltp02.frame({"control": "pong"}))
-# Nobody answers now: the session ends, without another word than pings.
-while (message := ltp02.read_frame(conn)) is not None:
-    assert message == {"control": "ping"}, message
-conn.close()
-beating.wait_log("session ended tunnel=raw .*heartbeats missed")
+
+
+def pings_to_the_end(conn, name):
+    """How many pings come, and nothing else, before the session ends."""
+    n = 0
+    while (message := ltp02.read_frame(conn)) is not None:
+        assert message == {"control": "ping"}, message
+        n += 1
+    conn.close()
+    beating.wait_log(f"session ended tunnel={name} .*heartbeats missed")
+    return n
+
+
+# Nobody answers now. A client with extensions, who pings too, has longer.
+assert pings_to_the_end(conn, "raw") == 1
+conn = ltp02.connect(beating.address, {
+    "control": {"name": "new", "client": ltp02.CLIENT}, "ext": {}})
+assert "ext" in ltp02.read_frame(conn)
+assert pings_to_the_end(conn, "new") == 2
 
 # They go on for as long as they are answered. A client that misses one loses
 # its session, idle and joined proxy connections included.

@@ -125,7 +125,9 @@ def check(server, *args):
     return client
 
 
-options = {"heartbeat": 1, "sessions": SESSIONS, "queue-timeout": 60}
+# Pools shrink by heartbeats, so these are quick; but the client must have time
+# between two of them for all handshakes of a burst.
+options = {"heartbeat": 2, "sessions": SESSIONS, "queue-timeout": 60}
 check(lt.Server(workers=4, options=options))
 client = check(TlsServer(workers=4, options=options, config=f"""
     tls-certificate = {pair.cert}
