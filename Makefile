@@ -36,7 +36,7 @@ SAN ?=
 
 # --- sources ---------------------------------------------------------------
 
-COMMON := brake cidr clock drain fdpass flow follow hello http limit log \
+COMMON := batch brake cidr clock drain fdpass flow follow hello http limit log \
 	log_sink login loop ltp nearest net object page pipe proxyproto relay stdfds \
 	stream tls tls_context token uncomment watch
 SERVER := account address api arrival bound bridge certs channel claim claim_handoff \

@@ -7,6 +7,7 @@
 #include "client/browser.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -29,13 +30,15 @@ forget_children(void)
 }
 
 /* In a session of its own, so that what ends us does not end it; with nothing
- * of ours but the environment. Returns an errno. */
+ * of ours but the environment, not our policy (batch.h) either. Returns an errno. */
 static int
 spawn(const char *url)
 {
 	char *argv[] = { OPENER, (char *)(uintptr_t)url, NULL };
+	const struct sched_param param = { 0 };
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
+	short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID;
 	sigset_t defaults;
 	int error, fd;
 	pid_t pid;
@@ -48,8 +51,11 @@ spawn(const char *url)
 	sigemptyset(&defaults);
 	sigaddset(&defaults, SIGPIPE);
 	posix_spawnattr_setsigdefault(&attr, &defaults);
-	posix_spawnattr_setflags(
-	    &attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+	posix_spawnattr_setschedpolicy(&attr, SCHED_OTHER);
+	posix_spawnattr_setschedparam(&attr, &param);
+	if (sched_getscheduler(0) == SCHED_BATCH)
+		flags |= POSIX_SPAWN_SETSCHEDULER;
+	posix_spawnattr_setflags(&attr, flags);
 	error = posix_spawnp(&pid, OPENER, &files, &attr, argv, environ);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attr);

@@ -23,6 +23,7 @@
 #include "client/status.h"
 #include "client/trust.h"
 #include "client/tunnel.h"
+#include "common/batch.h"
 #include "common/limit.h"
 #include "common/loop.h"
 #include "common/stdfds.h"
@@ -225,6 +226,7 @@ run_client(struct options *options)
 
 	signal(SIGPIPE, SIG_IGN);
 	limit_raise_fds();
+	batch_set();
 	event_set_log_callback(ignore_log);
 	LIST_INIT(&run.client.pools);
 	if (make_services(&run) && !meet(&run)) {

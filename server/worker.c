@@ -8,6 +8,7 @@
 
 #include <event2/event.h>
 
+#include "common/batch.h"
 #include "common/clock.h"
 #include "common/drain.h"
 #include "common/log.h"
@@ -374,6 +375,7 @@ start_up(struct worker *w, const struct worker_start *start)
 	if (registry_read_only(w->registry) == -1)
 		fatal("cannot map the registry read-only");
 	log_confine();
+	batch_set();
 	if (sandbox_enter(start->sandbox, why) == -1)
 		fatal("cannot give up what is not needed: %s", why);
 	inbox_keep(w->inbox, w->slot);

@@ -201,7 +201,10 @@ seen = os.path.join(lt.tmp, "opened")
 os.mkdir(bin_dir)
 opener = os.path.join(bin_dir, "xdg-open")
 with open(opener, "w", encoding="utf-8") as f:
-    f.write(f'#!/bin/sh\necho noise\necho "$# $1" >>"{seen}"\n')
+    f.write(f"""#!/bin/sh
+echo noise
+echo "$# $1 policy $(cut -d ' ' -f 41 /proc/$$/stat)" >>"{seen}"
+""")
 os.chmod(opener, stat.S_IRWXU)
 path = {"PATH": f"{bin_dir}:{os.environ['PATH']}"}
 
@@ -215,13 +218,13 @@ def opened():
 
 
 client = up(theirs, service, "--open", name="opened", env=path)
-want = f"1 http://opened.localhost:{theirs.port}\n"
+want = f"1 http://opened.localhost:{theirs.port} policy 0\n"
 lt.wait_until(lambda: opened() == want)
 lt.wait_until(lambda: not lt.children(client.pid))
 assert client.output() == LINE.format("opened", theirs.port)
 assert client.stop() == 0
 client = lt.Client(ours, service, "-o", name="opened", env=path)
-want += f"1 http://opened.localhost:{ours.port}\n"
+want += f"1 http://opened.localhost:{ours.port} policy 0\n"
 lt.wait_until(lambda: opened() == want)
 assert client.stop() == 0
 client = lt.Client(ours, service, "--open", env={"PATH": lt.tmp})

@@ -90,6 +90,9 @@ def paths(client):
 
 # What both have to say is written once, and whole.
 client = start("--json", "--print-requests")
+assert {os.sched_getscheduler(pid) for pid in (
+    client.pid, *client.workers(), *server.workers())} == {os.SCHED_BATCH}
+assert os.sched_getscheduler(server.pid) == os.SCHED_OTHER
 visit_all()
 kept = keep(client)
 for visitor in kept:
