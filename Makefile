@@ -56,7 +56,7 @@ CLIENT := backend backoff browser channel client config connect control \
 	counters crew diagnose dial discover display fetch gate grant identity \
 	leave local lt ltplink nodelink options options_server options_tunnel \
 	pool probe processes proxy race refusal request resolve response \
-	screen seats secrets session status supply target trust tunnel url way worker
+	screen seats secrets session status supply target tell trust tunnel url way worker
 CTL := ask main show tokens
 
 MAN := ltserver.8 ltserver.conf.5 ltclient.1 lt.1 ltclient.conf.5 localtunnel.7 \

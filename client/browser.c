@@ -30,7 +30,8 @@ forget_children(void)
 }
 
 /* In a session of its own, so that what ends us does not end it; with nothing
- * of ours but the environment, not our policy (batch.h) either. Returns an errno. */
+ * of ours but the environment, not our policy (batch.h) either. Returns an
+ * errno. */
 static int
 spawn(const char *url)
 {

@@ -27,6 +27,7 @@
 #include "client/options.h"
 #include "client/refusal.h"
 #include "client/request.h"
+#include "client/tell.h"
 #include "client/trust.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -92,47 +93,16 @@ proxy_end(struct proxy *proxy, const char *why)
 	proxy->ops->ended(proxy->arg, why);
 }
 
-/* --- what --verbose hears ------------------------------------------------- */
-
-static void
-tell_visitor(const struct proxy *proxy, const char *peer)
-{
-	char text[128];
-
-	if (peer == NULL)
-		peer = "the server does not say from where";
-	display_detail(&proxy->service->options->display,
-	    "visitor %ju has come: %s", (uintmax_t)proxy->number,
-	    log_escape(text, sizeof(text), peer, strlen(peer)));
-}
-
-static void
-tell_joined(const struct proxy *proxy, const struct dial_result *to)
-{
-	const struct tunnel_options *options = proxy->service->options;
-	char text[TARGET_TEXT_MAX];
-
-	/* To write an address costs more than all else that a join does. */
-	if (!options->display.verbose)
-		return;
-	display_detail(&options->display, "visitor %ju joined with %s",
-	    (uintmax_t)proxy->number,
-	    to->addr != NULL ? net_addr_text(to->addr, text)
-			     : target_text(&options->target, text));
-}
-
 /* Counts and tells it, once for each visitor. */
 static void
-tell_end(const struct proxy *proxy, const char *why)
+account(const struct proxy *proxy, const char *why)
 {
 	uint64_t in = 0, out = 0;
 
 	proxy_add_bytes(proxy, &in, &out);
 	proxy->client->bytes_in += in;
 	proxy->client->bytes_out += out;
-	display_detail(&proxy->service->options->display,
-	    "visitor %ju ended: %s, %ju bytes in, %ju out",
-	    (uintmax_t)proxy->number, why, (uintmax_t)in, (uintmax_t)out);
+	tell_end(proxy->service->options, proxy->number, why, in, out);
 }
 
 /* --- no local service ----------------------------------------------------- */
@@ -209,7 +179,7 @@ relay_done(void *arg, enum relay_end end)
 	};
 	struct proxy *proxy = arg;
 
-	tell_end(proxy, words[end]);
+	account(proxy, words[end]);
 	if (is_unanswered(proxy, end)) {
 		refuse_late(proxy);
 		return;
@@ -281,15 +251,15 @@ local_cb(void *arg, const struct dial_result *to)
 	proxy->dial = NULL;
 	if (to->stream.fd != -1) {
 		proxy->local = to->stream;
-		tell_joined(proxy, to);
+		tell_joined(proxy->service->options, proxy->number, to->addr);
 		if (join(proxy) == -1) {
-			tell_end(proxy, "out of memory");
+			account(proxy, "out of memory");
 			proxy_end(proxy, NULL);
 		}
 	} else if (!wait_for_room(proxy, to->error)) {
 		snprintf(why, sizeof(why), "%s%s", to->why,
 		    trust_local_hint(to->cert));
-		tell_end(proxy, why);
+		account(proxy, why);
 		refuse(proxy, to->error, why);
 	}
 }
@@ -325,7 +295,7 @@ meet_visitor(struct proxy *proxy, const char *peer)
 	proxy->stream.is_watched = true;
 	proxy->joined_ms = clock_ms();
 	proxy->number = ++proxy->client->counters->visitors;
-	tell_visitor(proxy, peer);
+	tell_visitor(proxy->service->options, proxy->number, peer);
 	if (peer == NULL || net_addr_read(&proxy->visitor, peer) == -1)
 		memset(&proxy->visitor, 0, sizeof(proxy->visitor));
 	proxy->ops->joined(proxy->arg);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "server/control.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -29,6 +30,7 @@
 
 #define CONTROL_USER_TIMEOUT_MS 30000
 #define CONTROL_NAME_TRIES	16 /* random names, before giving up */
+#define UNREAD			"gone before it knew of its name"
 
 /* A client that waits for the master's word. */
 struct pending {
@@ -54,6 +56,7 @@ struct control {
 	struct bufferevent *bev; /* borrows the stream */
 	struct event *tick;
 	unsigned unheard; /* pings since its last byte */
+	bool is_unread;	  /* perhaps: the reply that grants the name */
 };
 
 struct control_claims *
@@ -337,6 +340,7 @@ read_cb(struct bufferevent *bev, void *arg)
 
 	(void)bev;
 	c->unheard = 0;
+	c->is_unread = false;
 	while (next_message(c))
 		;
 }
@@ -347,9 +351,13 @@ event_cb(struct bufferevent *bev, short what, void *arg)
 	struct control *c = arg;
 
 	(void)bev;
-	session_end(c->session, SESSION_LOST,
-	    what & BEV_EVENT_EOF ? "control connection closed"
-				 : "control connection failed");
+	/* The kernel resets what is closed with bytes in it. */
+	if ((what & BEV_EVENT_EOF) == 0 && c->is_unread)
+		session_end(c->session, SESSION_CLOSED, UNREAD);
+	else
+		session_end(c->session, SESSION_LOST,
+		    what & BEV_EVENT_EOF ? "control connection closed"
+					 : "control connection failed");
 }
 
 static void
@@ -433,6 +441,15 @@ send_welcome(struct control *c, unsigned listener)
 	    net_addr_text(&s->peer, peer));
 }
 
+static bool
+has_ended(const struct stream *stream)
+{
+	char byte;
+	ssize_t n = stream_peek(stream, &byte, 1);
+
+	return n == 0 || (n == -1 && errno != EAGAIN);
+}
+
 /* The master has granted the session: from here on it is ours. */
 static void
 granted(struct worker *w, struct pending *p,
@@ -458,11 +475,16 @@ granted(struct worker *w, struct pending *p,
 				      ? p->fresh
 				      : p->offered);
 	pool_init(&s->pool, session_idle(s));
+	if (claimed->verdict == CHANNEL_GRANTED && has_ended(&p->conn.stream)) {
+		session_end(s, SESSION_CLOSED, UNREAD);
+		return;
+	}
 	if ((s->control = control_new(s, &p->conn)) == NULL ||
 	    (s->kind == REGISTRY_TCP && !door_open(s, claimed, listener, fd))) {
 		session_end(s, SESSION_LOST, "out of memory or descriptors");
 		return;
 	}
+	s->control->is_unread = claimed->verdict == CHANNEL_GRANTED;
 	send_welcome(s->control, listener);
 	if (w->draining)
 		control_reconnect(s, 0);

@@ -503,13 +503,14 @@ struct master *
 master_new(struct config *config, struct service *service,
     const struct master_setup *setup, struct handoff *handoff)
 {
-	struct master *m = log_must_alloc(1, sizeof(*m));
+	struct master *m;
 
 	/* One that comes before there is an event loop is about settings that
 	 * are being read anyhow. */
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
 	set_descriptors(config);
+	m = log_must_alloc(1, sizeof(*m));
 	m->config = config;
 	m->setup = *setup;
 	m->service = service;

@@ -4,9 +4,11 @@
 and 404 once the grace period is over. Started anew it has its name back at
 once; another client does not, until the grace period is over."""
 
+import socket
 import threading
 
 import lt
+import ltp02
 
 server = lt.Server(workers=3, options={"grace": 8, "queue-timeout": 2})
 service = lt.Service()
@@ -45,6 +47,34 @@ assert lt.get(server, "demo").status == 200
 # The old owner's secret is worth nothing any more.
 client.start(wait=False)
 assert client.wait() == 3, client.log()
+
+
+
+def lose(name, read):
+    """A client that goes when its reply is there, read or not."""
+    conn = ltp02.connect(server.address, {
+        "control": {"name": name, "client": ltp02.CLIENT}, "ext": {}})
+    assert conn.recv(1, socket.MSG_PEEK)
+    if read:
+        assert "ext" in ltp02.read_frame(conn)
+    conn.close()
+    server.wait_log(f"session ended tunnel={name} ")
+
+
+# Nor is a name held for one that cannot know that it has it.
+lose("unread", False)
+assert lt.Client(server, service, name="unread").stop() == 0
+# The same if it ends while the master thinks about its claim.
+server.signal(lt.signal.SIGSTOP)
+conn = ltp02.connect(server.address, {
+    "control": {"name": "ended", "client": ltp02.CLIENT}, "ext": {}})
+conn.shutdown(socket.SHUT_WR)
+server.signal(lt.signal.SIGCONT)
+assert ltp02.read_frame(conn) is None
+assert lt.Client(server, service, name="ended").stop() == 0
+lose("read", True)
+late = lt.Client(server, service, name="read", wait=False)
+assert late.wait() == 3, late.log()
 
 # A goodbye frees the name at once.
 assert other.stop() == 0

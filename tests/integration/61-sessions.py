@@ -125,9 +125,8 @@ def check(server, *args):
     return client
 
 
-# Pools shrink by heartbeats, so these are quick; but the client must have time
-# between two of them for all handshakes of a burst.
-options = {"heartbeat": 2, "sessions": SESSIONS, "queue-timeout": 60}
+# Pools shrink by heartbeats: little, so that it does not take long.
+options = {"sessions": SESSIONS, "queue-timeout": 60, "pool-idle-max": 24}
 check(lt.Server(workers=4, options=options))
 client = check(TlsServer(workers=4, options=options, config=f"""
     tls-certificate = {pair.cert}
