@@ -10,6 +10,7 @@ given is in README.md.
 
 import getpass
 import os
+import tempfile
 
 from process import BUILD, Process, fail, find, free_port, run, tmp, wait_port
 
@@ -202,7 +203,8 @@ class Ssh(System):
     def __init__(self, target):
         super().__init__(target)
         at = free_port()
-        key = f"{tmp}/ssh-key-{at}"
+        # A port comes again in another round; a key must not.
+        key = os.path.join(tempfile.mkdtemp(dir=tmp), "key")
         run([find("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", key])
         if os.getuid() == 0:
             os.makedirs("/run/sshd", exist_ok=True)

@@ -87,7 +87,6 @@ enum channel_verdict {
 	CHANNEL_FURTHER,     /* one more of the same client's, whose secret is
 				the one that it has presented */
 	CHANNEL_TAKEN_NAME,  /* somebody else has the name */
-	CHANNEL_NO_TUNNEL,   /* a further session of one that is gone */
 	CHANNEL_FULL,	     /* no room for another tunnel */
 	CHANNEL_NO_PORT,     /* none is free, */
 	CHANNEL_PORT_TAKEN,  /* the one wished for is not, */

@@ -276,14 +276,6 @@ finds_session(struct claim_book *b, const struct claimant *who,
 	       strcmp(tunnel.domain, claim->domain) == 0;
 }
 
-/* True if it is for one more session of a tunnel: it brings a secret and names
- * no session. A client that comes back names the one it had. */
-static bool
-is_further(const struct channel_claim *claim)
-{
-	return claim->has_proof && claim->session[0] == '\0';
-}
-
 /* The rules. A session that is named and proven comes before the name. */
 enum channel_verdict
 claim_decide(struct claim_book *b, uint32_t worker,
@@ -302,7 +294,6 @@ claim_decide(struct claim_book *b, uint32_t worker,
 	    (claim->dialect == REGISTRY_NODE && claim->kind != REGISTRY_HTTP))
 		return CHANNEL_TAKEN_NAME;
 	if (!registry_find(b->registry, name, &tunnel))
-		return is_further(claim) ? CHANNEL_NO_TUNNEL
-					 : grant(b, &who, name, session);
+		return grant(b, &who, name, session);
 	return decide_known(b, &who, &tunnel, session);
 }

@@ -30,7 +30,6 @@
 
 #define CONTROL_USER_TIMEOUT_MS 30000
 #define CONTROL_NAME_TRIES	16 /* random names, before giving up */
-#define UNREAD			"gone before it knew of its name"
 
 /* A client that waits for the master's word. */
 struct pending {
@@ -56,7 +55,6 @@ struct control {
 	struct bufferevent *bev; /* borrows the stream */
 	struct event *tick;
 	unsigned unheard; /* pings since its last byte */
-	bool is_unread;	  /* perhaps: the reply that grants the name */
 };
 
 struct control_claims *
@@ -340,7 +338,6 @@ read_cb(struct bufferevent *bev, void *arg)
 
 	(void)bev;
 	c->unheard = 0;
-	c->is_unread = false;
 	while (next_message(c))
 		;
 }
@@ -351,13 +348,9 @@ event_cb(struct bufferevent *bev, short what, void *arg)
 	struct control *c = arg;
 
 	(void)bev;
-	/* The kernel resets what is closed with bytes in it. */
-	if ((what & BEV_EVENT_EOF) == 0 && c->is_unread)
-		session_end(c->session, SESSION_CLOSED, UNREAD);
-	else
-		session_end(c->session, SESSION_LOST,
-		    what & BEV_EVENT_EOF ? "control connection closed"
-					 : "control connection failed");
+	session_end(c->session, SESSION_LOST,
+	    what & BEV_EVENT_EOF ? "control connection closed"
+				 : "control connection failed");
 }
 
 static void
@@ -441,6 +434,7 @@ send_welcome(struct control *c, unsigned listener)
 	    net_addr_text(&s->peer, peer));
 }
 
+/* True if the client has closed it, while the master was asked. */
 static bool
 has_ended(const struct stream *stream)
 {
@@ -476,7 +470,7 @@ granted(struct worker *w, struct pending *p,
 				      : p->offered);
 	pool_init(&s->pool, session_idle(s));
 	if (claimed->verdict == CHANNEL_GRANTED && has_ended(&p->conn.stream)) {
-		session_end(s, SESSION_CLOSED, UNREAD);
+		session_end(s, SESSION_CLOSED, "the client has gone already");
 		return;
 	}
 	if ((s->control = control_new(s, &p->conn)) == NULL ||
@@ -484,7 +478,6 @@ granted(struct worker *w, struct pending *p,
 		session_end(s, SESSION_LOST, "out of memory or descriptors");
 		return;
 	}
-	s->control->is_unread = claimed->verdict == CHANNEL_GRANTED;
 	send_welcome(s->control, listener);
 	if (w->draining)
 		control_reconnect(s, 0);

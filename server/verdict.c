@@ -8,8 +8,6 @@ static const struct verdict verdicts[] = {
 	[CHANNEL_FURTHER] = { "further", NULL, 200, "" },
 	[CHANNEL_TAKEN_NAME] = { "taken", "unavailable", 503,
 	    "this name is in use by another client" },
-	[CHANNEL_NO_TUNNEL] = { "no tunnel", "expired", 404,
-	    "there is no such tunnel" },
 	[CHANNEL_FULL] = { "full", "limit", 503,
 	    "the server has no room for another tunnel" },
 	[CHANNEL_NO_PORT] = { "no port", "limit", 503,

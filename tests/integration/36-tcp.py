@@ -114,6 +114,8 @@ try:
 except ConnectionResetError:
     pass
 down.wait_log("a visitor came, but")
+# One of its sessions that came after its goodbye would take another port.
+lt.wait_until(lambda: server.metrics()["sessions"] == 8)
 down.stop()
 assert answers()
 

@@ -375,12 +375,6 @@ START_TEST(secret_alone_is_one_more_session)
 		no_more();
 	}
 	ck_assert(is_free("demo"));
-
-	/* Nor does one make a tunnel: it came too late. */
-	prepare("demo", 9);
-	offer(1);
-	ask(6, CHANNEL_NO_TUNNEL);
-	ck_assert(is_free("demo"));
 }
 END_TEST
 
