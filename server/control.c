@@ -55,6 +55,7 @@ struct control {
 	struct bufferevent *bev; /* borrows the stream */
 	struct event *tick;
 	unsigned unheard; /* pings since its last byte */
+	bool had_ended;	  /* before it was granted: nobody will be back */
 };
 
 struct control_claims *
@@ -348,7 +349,7 @@ event_cb(struct bufferevent *bev, short what, void *arg)
 	struct control *c = arg;
 
 	(void)bev;
-	session_end(c->session, SESSION_LOST,
+	session_end(c->session, c->had_ended ? SESSION_CLOSED : SESSION_LOST,
 	    what & BEV_EVENT_EOF ? "control connection closed"
 				 : "control connection failed");
 }
@@ -453,6 +454,7 @@ granted(struct worker *w, struct pending *p,
 		.down = { claimed->session, CHANNEL_LOST } };
 	unsigned listener = p->conn.listener;
 	struct session *s = session_new(w, claimed);
+	bool had_ended;
 
 	if (s == NULL) {
 		channel_send(w->channel, &lost, -1);
@@ -469,15 +471,14 @@ granted(struct worker *w, struct pending *p,
 				      ? p->fresh
 				      : p->offered);
 	pool_init(&s->pool, session_idle(s));
-	if (claimed->verdict == CHANNEL_GRANTED && has_ended(&p->conn.stream)) {
-		session_end(s, SESSION_CLOSED, "the client has gone already");
-		return;
-	}
+	had_ended =
+	    claimed->verdict == CHANNEL_GRANTED && has_ended(&p->conn.stream);
 	if ((s->control = control_new(s, &p->conn)) == NULL ||
 	    (s->kind == REGISTRY_TCP && !door_open(s, claimed, listener, fd))) {
 		session_end(s, SESSION_LOST, "out of memory or descriptors");
 		return;
 	}
+	s->control->had_ended = had_ended;
 	send_welcome(s->control, listener);
 	if (w->draining)
 		control_reconnect(s, 0);
