@@ -364,12 +364,10 @@ closed(void *arg, const char *why)
 	drain(w, "the master is gone");
 }
 
+/* What a worker is from its first moment: no more than it has to be. */
 static void
-start_up(struct worker *w, const struct worker_start *start)
+confine(struct worker *w, const struct worker_start *start)
 {
-	static const struct channel_ops channel_ops = { message, closed };
-	static const struct listener_ops listener_ops = { accepted, has_room,
-		make_room };
 	char why[SANDBOX_WHY_MAX];
 
 	if (registry_read_only(w->registry) == -1)
@@ -378,6 +376,16 @@ start_up(struct worker *w, const struct worker_start *start)
 	batch_set();
 	if (sandbox_enter(start->sandbox, why) == -1)
 		fatal("cannot give up what is not needed: %s", why);
+}
+
+static void
+start_up(struct worker *w, const struct worker_start *start)
+{
+	static const struct channel_ops channel_ops = { message, closed };
+	static const struct listener_ops listener_ops = { accepted, has_room,
+		make_room };
+
+	confine(w, start);
 	inbox_keep(w->inbox, w->slot);
 	w->base = loop_new();
 	if (w->base == NULL)
