@@ -61,11 +61,13 @@ struct pool {
 	struct member_list joined;
 	size_t joined_n;
 	size_t target; /* of spare_n; bare: of both together */
+	size_t owed;   /* visitors whose connections are to be replaced */
 	bool is_proven;
 	bool is_retired;
 	bool is_starved; /* there was no room for as many as wanted */
 	unsigned misses; /* the last ones that did not live, none being left */
 	struct backoff backoff;
+	struct event next;   /* replaces those */
 	struct event timer;  /* refill; retired: close the spare ones */
 	struct event tell;   /* the end of some, in one line */
 	struct event settle; /* looks for those that have lived for long */
@@ -108,6 +110,7 @@ static void
 pool_free(struct pool *pool)
 {
 	tell_ended(pool);
+	event_del(&pool->next);
 	evtimer_del(&pool->tell);
 	evtimer_del(&pool->settle);
 	LIST_REMOVE(pool, entry);
@@ -331,9 +334,24 @@ is_richer(const struct pool *pool)
 	return false;
 }
 
+/* Replaces those that were taken. */
+static void
+next_cb(int fd, short what, void *arg)
+{
+	struct pool *pool = arg;
+
+	(void)fd;
+	(void)what;
+	for (; pool->owed > 0; pool->owed--)
+		if (!pool->is_retired && pool->spare_n < pool->target &&
+		    !open_one(pool))
+			starve(pool);
+}
+
 static void
 joined_cb(void *arg)
 {
+	const struct timeval now = { 0 };
 	struct member *member = arg;
 	struct pool *pool = member->pool;
 
@@ -352,9 +370,10 @@ joined_cb(void *arg)
 	if (pool->is_retired || pool->to.is_bare)
 		return;
 	backoff_reset(&pool->backoff);
-	/* The one that went is replaced at once, in a pause too. */
-	if (pool->spare_n < pool->target && !open_one(pool))
-		starve(pool);
+	/* The one that went is replaced at once, in a pause too; but he who is
+	 * here goes before those who are to come. */
+	pool->owed++;
+	evtimer_add(&pool->next, &now);
 }
 
 static bool
@@ -496,6 +515,7 @@ pool_new(struct client *client, struct service *service,
 	LIST_INIT(&pool->spare);
 	LIST_INIT(&pool->joined);
 	evtimer_assign(&pool->timer, client->base, timer_cb, pool);
+	evtimer_assign(&pool->next, client->base, next_cb, pool);
 	evtimer_assign(&pool->tell, client->base, tell_cb, pool);
 	evtimer_assign(&pool->settle, client->base, settle_cb, pool);
 	LIST_INSERT_HEAD(&client->pools, pool, entry);

@@ -156,6 +156,17 @@ deliver(struct relay *r, struct flow *f)
 	return true;
 }
 
+/* Writes some of what was read; see write(2). The end of the stream goes in the
+ * same segment, if nothing keeps it from being read next and passed on. */
+static ssize_t
+write_some(const struct flow *f, const char *buf, size_t len)
+{
+	if (f->is_tail && f->opaque == RELAY_ALL && !has_tls(f->dst))
+		return stream_write_more(&f->dst->stream, buf, len);
+	return stream_write(&f->dst->stream, buf,
+	    has_tls(f->dst) && len > TLS_PIECE ? TLS_PIECE : len);
+}
+
 /* Lets bytes pass: at once if nothing is before them, else behind it. */
 static void
 pass(struct relay *r, struct flow *f, const char *buf, size_t len)
@@ -164,9 +175,7 @@ pass(struct relay *r, struct flow *f, const char *buf, size_t len)
 
 	if (due(f) == 0) {
 		while (len > 0 && f->dst->is_writable) {
-			n = stream_write(&f->dst->stream, buf,
-			    has_tls(f->dst) && len > TLS_PIECE ? TLS_PIECE
-							       : len);
+			n = write_some(f, buf, len);
 			wrote(r, f, n);
 			if (f->state == FLOW_OVER)
 				return;
@@ -362,7 +371,10 @@ copy(struct relay *r, struct flow *f)
 		f->is_bulk = n == want;
 		f->src->is_readable =
 		    n == want || f->src->has_hung_up || has_tls(f->src);
+		f->is_tail = f->src->has_hung_up && n < want &&
+			     !has_tls(f->src) && r->brake == NULL;
 		process(r, f, (struct span){ buf, old + (size_t)n });
+		f->is_tail = false;
 	}
 	return (size_t)want;
 }

@@ -38,6 +38,7 @@ struct flow {
 	enum relay_dir dir;
 	enum flow_state state;
 	bool is_bulk;	 /* the last read, or splice, gave much */
+	bool is_tail;	 /* behind what was read is the end */
 	bool wants_more; /* of what rest is the beginning */
 	bool has_ended;	 /* the source has said all it will */
 };
@@ -67,7 +68,8 @@ struct relay_env {
 	struct watch_set *watches;
 	struct pipe_pool *pipes;
 	struct relay_list again;
-	struct event *turn;	/* runs that list in the next loop turn */
+	struct event *turn; /* runs that list */
+	bool is_turning;
 	size_t turn_bytes;	/* of a direction, before others come */
 	struct evbuffer *spare; /* for the next flow that needs one */
 	char buf[2 * RELAY_READ];

@@ -106,18 +106,23 @@ unlist(struct relay *r)
 	r->is_braked = false;
 }
 
-/* Another turn, after the other connections had theirs. */
+/* Another turn, after the other connections had theirs. Who asks for it in his
+ * turn lets the others be heard first; who is new need not wait for that. */
 void
 relay_again(struct relay *r)
 {
 	const struct timeval now = { 0 };
+	struct relay_env *env = r->env;
 
 	if (r->is_listed && !r->is_braked)
 		return;
 	unlist(r);
-	LIST_INSERT_HEAD(&r->env->again, r, link);
+	LIST_INSERT_HEAD(&env->again, r, link);
 	r->is_listed = true;
-	event_add(r->env->turn, &now);
+	if (env->is_turning)
+		event_add(env->turn, &now);
+	else
+		event_active(env->turn, EV_TIMEOUT, 0);
 }
 
 /* Ends the relay as soon as the stack is unwound. */
@@ -239,11 +244,15 @@ end_with_b(struct relay *r)
 static void
 turn(struct relay *r)
 {
+	struct relay_env *env = r->env;
+
+	env->is_turning = true;
 	flow_pump(r, &r->flow[RELAY_A_TO_B]);
 	flow_pump(r, &r->flow[RELAY_B_TO_A]);
 	if (r->ends_with_b)
 		end_with_b(r);
 	settle(r);
+	env->is_turning = false;
 }
 
 void
@@ -345,13 +354,13 @@ relay_start(struct relay *r)
 		int fd = e->stream.fd;
 
 		/* Of one that is new we are told what the kernel has, but not
-		 * what TLS has. */
+		 * what TLS has; what was seen there need not be told again. */
 		if (e->stream.is_watched)
 			note(e, watch_resume(watches, fd, watch_cb, r));
 		else if (watch_start(watches, fd, WATCH_IN, watch_cb, r) == -1)
 			return -1;
 		else
-			note(e, 0);
+			note(e, e->stream.is_unread ? WATCH_IN : 0);
 	}
 	relay_again(r);
 	return 0;

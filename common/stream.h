@@ -17,6 +17,7 @@ struct tls;
 struct stream {
 	int fd;		 /* -1: none */
 	bool is_watched; /* it is paused in the watch set of its process */
+	bool is_unread;	 /* something was seen in it that is still there */
 	struct tls *tls; /* NULL: in clear */
 };
 

@@ -61,6 +61,7 @@ leave(struct arrival *a, struct conn *conn)
 
 	if (a->is_waiting)
 		pause_watch(a);
+	a->conn.stream.is_unread = a->seen > a->hello_len;
 	deadline_del(w->arrivals->deadlines, &a->deadline);
 	peers_del(w->arrivals->peers, &a->of_peer);
 	counter_add(&w->count->half_made, -1);

@@ -5,6 +5,9 @@
  */
 #define _GNU_SOURCE
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
+
 #include "tests/common/relay_rig.h"
 
 /* --- bytes ---------------------------------------------------------------- */
@@ -349,6 +352,41 @@ START_TEST(last_words)
 }
 END_TEST
 
+/* How many segments have come. */
+static unsigned
+segments(const struct stream *s)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	ck_assert_int_eq(
+	    getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	return info.tcpi_segs_in;
+}
+
+/* An end that is there with the bytes goes on with them. */
+START_TEST(end_in_one_segment)
+{
+	unsigned before;
+
+	open_relay(_i);
+	settle_down();
+	before = segments(&far);
+	say(&near, "bye");
+	shut(&near);
+	hear(&far, "bye");
+	hear_end(&far, 0);
+	ck_assert_uint_eq(segments(&far) - before, 1);
+	/* And does not wait for one that is not there. */
+	before = segments(&near);
+	say(&far, "good");
+	hear(&near, "good");
+	say(&far, "bye");
+	hear(&near, "bye");
+	ck_assert_uint_ge(segments(&near) - before, 2);
+}
+END_TEST
+
 /* --- ends of TLS ---------------------------------------------------------- */
 
 /* close_notify is an end by itself, before the end of the stream and without
@@ -486,6 +524,8 @@ ends_case(void)
 	ADD_TCP(tc, both_reset);
 	ADD_TCP(tc, reset_waits_for_bytes);
 	ADD_TCP(tc, last_words);
+	tcase_add_loop_test(tc, end_in_one_segment, 1, 2);
+	tcase_add_loop_test(tc, end_in_one_segment, 3, 4);
 	return tc;
 }
 

@@ -6,13 +6,10 @@ strace(1), not timed. Whoever saves some lowers the limits here.
 Waits are left out: how often somebody waits depends on how long others take.
 """
 
-import os
 import re
-import shutil
-import signal
-import subprocess
 
 import lt
+from tracer import Tracer
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -28,44 +25,14 @@ NEW = {"server": 20.0, "client": 22.0}
 # What is not a visit: heartbeats are off, but memory grows at times.
 SLACK = 0.5
 
-if not shutil.which("strace"):
-    lt.skip("strace is not installed")
-if lt.under_sanitizer():
-    lt.skip("a sanitizer makes system calls of its own")
 
-
-class Counter:
-    """Counts the system calls of one process."""
-
-    def __init__(self, name, pid):
-        self.path = f"{lt.tmp}/strace.{name}"
-        self.pid = pid
-        with open(self.path + ".log", "wb") as log:
-            self.strace = subprocess.Popen(
-                ["strace", "-c", "-U", "name,calls", "-o", self.path, "-p",
-                 str(pid)], stdout=log, stderr=log)
-        lt.wait_until(lambda: self.is_attached()
-                      or self.strace.poll() is not None, what="strace")
-        if self.strace.poll() is not None:
-            with open(self.path + ".log", encoding="utf-8") as log:
-                lt.skip("strace cannot attach: " + log.read().strip())
-
-    def is_attached(self):
-        with open(f"/proc/{self.pid}/status", encoding="ascii") as f:
-            tracer = re.search(r"^TracerPid:\s*(\d+)", f.read(), re.M)
-        return int(tracer.group(1)) != 0
-
-    def stop(self):
-        """The calls by name, without waits."""
-        self.strace.send_signal(signal.SIGINT)
-        self.strace.wait(lt.PATIENCE)
-        with open(self.path, encoding="ascii") as f:
-            found = {name: int(n) for name, n in
-                     re.findall(r"^(\w+)\s+(\d+)$", f.read(), re.M)}
-        os.unlink(self.path)
-        return {name: n for name, n in found.items()
-                if name != "total" and not name.startswith("epoll_wait")
-                and not name.startswith("epoll_pwait")}
+def calls_of(tracer):
+    """How many there were by name, without waits."""
+    found = {name: int(n) for name, n in
+             re.findall(r"^(\w+)\s+(\d+)$", tracer.stop(), re.M)}
+    return {name: n for name, n in found.items()
+            if name != "total" and not name.startswith("epoll_wait")
+            and not name.startswith("epoll_pwait")}
 
 
 def answer_all(conn):
@@ -89,11 +56,12 @@ def count(what, limits, n, visit):
     # What is made once is made by the first one.
     visit()
     settle()
-    counters = {side: Counter(side, pid) for side, pid in PIDS.items()}
+    tracers = {side: Tracer(pid, "-c", "-U", "name,calls")
+               for side, pid in PIDS.items()}
     for _ in range(n):
         visit()
-    for side, counter in counters.items():
-        calls = counter.stop()
+    for side, tracer in tracers.items():
+        calls = calls_of(tracer)
         each = sum(calls.values()) / n
         table = ", ".join(f"{name} {calls[name] / n:.2f}"
                           for name in sorted(calls, key=calls.get)[::-1])

@@ -1,0 +1,57 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""A visitor whose request is there goes through without a wait: the server
+sends it on in the turn in which it accepts him, and the client calls the local
+service before it opens the connection for the next visitor. strace(1) tells
+the order.
+"""
+
+import re
+import signal
+
+import lt
+from tracer import Tracer
+
+
+def trace(pid, calls, visit):
+    """The calls of one process during a visit, a line each."""
+    tracer = Tracer(pid, "-s", "24", "-e", "trace=" + calls)
+    visit()
+    return tracer.stop().splitlines()
+
+
+def is_asleep():
+    with open(f"/proc/{worker}/stat", encoding="ascii") as f:
+        return f.read().rpartition(")")[2].split()[0] in "tT"
+
+
+def visit():
+    assert lt.get(server, "demo").status == 200
+
+
+def visit_asleep():
+    """The worker finds the whole request when it wakes up."""
+    lt.kill(worker, signal.SIGSTOP)
+    lt.wait_until(is_asleep, what="sleep")
+    with lt.Visitor(server) as visitor:
+        visitor.send(lt.request(server.host("demo")))
+        lt.kill(worker, signal.SIGCONT)
+        assert visitor.read_response().status == 200
+
+
+server = lt.Server(workers=1, options={"heartbeat": 3600})
+service = lt.Service()
+client = lt.Client(server, f"127.0.0.1:{service.port}", name="demo")
+worker = server.workers()[0]
+visit()
+
+ports = [int(re.search(r"htons\((\d+)\)", line).group(1))
+         for line in trace(client.pid, "connect", visit)]
+assert ports[:2] == [service.port, server.port], ports
+
+lines = trace(worker, "accept4,epoll_wait,sendto", visit_asleep)
+accepted = next(i for i, line in enumerate(lines)
+                if re.match(r"accept4\(.*\) = \d+$", line))
+sent = next(i for i, line in enumerate(lines) if "GET / HTTP" in line)
+waits = [line for line in lines[accepted:sent] if "epoll_wait" in line]
+assert not waits, lines
