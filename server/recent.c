@@ -50,13 +50,26 @@ recent_free(struct recent *recent)
 	free(recent);
 }
 
-/* FNV-1a. */
 static uint64_t
-hash_of(uint64_t hash, const uint8_t *p, size_t len)
+mix(uint64_t hash, uint64_t word)
 {
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ p[i]) * 0x100000001b3u;
-	return hash;
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+	return hash ^ hash >> 32;
+}
+
+/* Eight bytes at a time. */
+static uint64_t
+hash_of(uint64_t hash, const char *p, size_t len)
+{
+	uint64_t word;
+
+	for (; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		hash = mix(hash, word);
+	}
+	word = len;
+	memcpy(&word, p, len);
+	return mix(hash, word);
 }
 
 enum ltp_result

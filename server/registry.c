@@ -293,11 +293,13 @@ registry_find_session(const struct registry *r, const char *label,
     struct registry_session *session)
 {
 	struct registry_session row;
-	unsigned slot;
+	char digits[SLOT_DIGITS + 1] = "";
 
 	/* How the slot is written does not matter: all of it is compared. */
-	if (sscanf(label, "s%7x", &slot) != 1 ||
-	    !table_read_session(&r->table, slot, &row) ||
+	if (label[0] != '\0')
+		strncpy(digits, label + 1, SLOT_DIGITS);
+	if (!table_read_session(
+		&r->table, (uint32_t)strtoul(digits, NULL, 16), &row) ||
 	    row.ref.generation == 0 || strcmp(row.label, label) != 0)
 		return false;
 	*session = row;
