@@ -100,10 +100,8 @@ def one_round(classes, plan, services, book, round_):
             system.stop()
 
 
-def alone(plan, services, about):
+def alone(plan, services, tables):
     """The tables beside the main one: rows of columns of lists."""
-    tables = {}
-
     def add(table, column, found):
         for row, value in found.items():
             tables.setdefault(table, {}).setdefault(row, {}) \
@@ -133,8 +131,6 @@ def alone(plan, services, about):
                     note(f"round {round_ + 1}: S {cls.name}")
                     add("size", cls.name,
                         growth.sizes(cls, plan, services))
-    about["alone"] = tables
-    return tables
 
 
 def small_table(title, rows):
@@ -243,15 +239,25 @@ def machine():
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
 
-def save(book, plan, about, text):
+def save(book, plan, about, tables):
+    """Writes all figures there are so far; returns the tables as text."""
+    rounds = max((len(v) for row in book.rows.values() for v in row.values()),
+                 default=0)
+    text = (f"{about['cores']} cores, {about['cpu']}, Linux "
+            f"{about['kernel']}; {about['commit']}, {rounds} rounds, "
+            f"medians; load before it began {about['load']:.1f}\n\n"
+            f"{table(book)}\n\n{ratio_table(book)}\n")
+    for title, rows in tables.items():
+        text += "\n" + small_table(title, rows) + "\n"
     os.makedirs(RESULTS, exist_ok=True)
     name = os.path.join(RESULTS, "quick" if plan.seconds == 1 else "full")
     with open(name + ".json", "w", encoding="utf-8") as f:
-        json.dump({"machine": about, "rounds": plan.rounds,
+        json.dump({"machine": about | {"alone": tables}, "rounds": rounds,
                    "figures": book.rows}, f, indent=1, sort_keys=True)
         f.write("\n")
     with open(name + ".md", "w", encoding="utf-8") as f:
         f.write(text)
+    return text
 
 
 def main():
@@ -273,22 +279,18 @@ def main():
                and (not plan.only or c.name in plan.only)]
     about = machine()
     services = Services(plan.size)
-    book = Book()
+    book, tables = Book(), {}
     try:
+        # What has been measured is kept, whatever becomes of the rest.
         for round_ in range(plan.rounds):
             one_round(classes, plan, services, book, round_)
-        tables = alone(plan, services, about)
+            save(book, plan, about, tables)
+        alone(plan, services, tables)
     finally:
         services.close()
     note("")
-    text = (f"{about['cores']} cores, {about['cpu']}, Linux "
-            f"{about['kernel']}; {about['commit']}, {plan.rounds} rounds, "
-            f"medians; load before it began {about['load']:.1f}\n\n"
-            f"{table(book)}\n\n{ratio_table(book)}\n")
-    for title, rows in tables.items():
-        text += "\n" + small_table(title, rows) + "\n"
+    text = save(book, plan, about, tables)
     print(text)
-    save(book, plan, about, text)
     plots(tables)
     if args.readme:
         into_readme(text)
