@@ -373,7 +373,9 @@ joined_cb(void *arg)
 	/* The one that went is replaced at once, in a pause too; but he who is
 	 * here goes before those who are to come. */
 	pool->owed++;
-	evtimer_add(&pool->next, &now);
+	/* What is to be soon would be put off by libevent. */
+	if (!evtimer_pending(&pool->next, NULL))
+		evtimer_add(&pool->next, &now);
 }
 
 static bool

@@ -159,12 +159,23 @@ deliver(struct relay *r, struct flow *f)
 /* Writes some of what was read; see write(2). The end of the stream goes in the
  * same segment, if nothing keeps it from being read next and passed on. */
 static ssize_t
-write_some(const struct flow *f, const char *buf, size_t len)
+write_some(struct flow *f, const char *buf, size_t len)
 {
-	if (f->is_tail && f->opaque == RELAY_ALL && !has_tls(f->dst))
+	if (f->is_tail && f->opaque == RELAY_ALL && !has_tls(f->dst)) {
+		f->is_corked = true;
 		return stream_write_more(&f->dst->stream, buf, len);
+	}
 	return stream_write(&f->dst->stream, buf,
 	    has_tls(f->dst) && len > TLS_PIECE ? TLS_PIECE : len);
+}
+
+/* It was another end than that of the stream. */
+static void
+uncork(struct flow *f)
+{
+	if (f->is_corked)
+		stream_push(&f->dst->stream);
+	f->is_corked = false;
 }
 
 /* Lets bytes pass: at once if nothing is before them, else behind it. */
@@ -332,6 +343,7 @@ source_failed(struct relay *r, struct flow *f)
 {
 	if (errno == EAGAIN) {
 		f->src->is_readable = false;
+		uncork(f);
 		return;
 	}
 	if (errno == TLS_NOT_SHUT && is_whole(r, f)) {
@@ -416,6 +428,8 @@ shut(struct relay *r, struct flow *f, const struct flow *opposite)
 	bool is_last = opposite->state == FLOW_OVER && opposite->has_ended &&
 		       !has_tls(f->dst);
 
+	if (f->src->has_failed)
+		uncork(f);
 	if (f->src->has_failed || is_last ||
 	    stream_shutdown(&f->dst->stream) == 0)
 		f->state = FLOW_OVER;

@@ -39,6 +39,7 @@ struct flow {
 	enum flow_state state;
 	bool is_bulk;	 /* the last read, or splice, gave much */
 	bool is_tail;	 /* behind what was read is the end */
+	bool is_corked;	 /* what was written waits for that */
 	bool wants_more; /* of what rest is the beginning */
 	bool has_ended;	 /* the source has said all it will */
 };

@@ -107,7 +107,8 @@ unlist(struct relay *r)
 }
 
 /* Another turn, after the other connections had theirs. Who asks for it in his
- * turn lets the others be heard first; who is new need not wait for that. */
+ * turn lets the others be heard first; who is new need not wait for that. A turn
+ * that is to be is left alone: libevent would put it off. */
 void
 relay_again(struct relay *r)
 {
@@ -119,10 +120,10 @@ relay_again(struct relay *r)
 	unlist(r);
 	LIST_INSERT_HEAD(&env->again, r, link);
 	r->is_listed = true;
-	if (env->is_turning)
-		event_add(env->turn, &now);
-	else
+	if (!env->is_turning)
 		event_active(env->turn, EV_TIMEOUT, 0);
+	else if (!evtimer_pending(env->turn, NULL))
+		event_add(env->turn, &now);
 }
 
 /* Ends the relay as soon as the stack is unwound. */

@@ -7,6 +7,8 @@
 #include "common/stream.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -60,6 +62,14 @@ stream_write_more(const struct stream *s, const void *buf, size_t len)
 	return s->tls != NULL ? tls_write(s->tls, buf, len)
 			      : send(s->fd, buf, len,
 				    MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
+}
+
+void
+stream_push(const struct stream *s)
+{
+	const int on = 1;
+
+	(void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
 int

@@ -273,7 +273,8 @@ scheme_of(const struct session *s, const struct conn *visitor)
 	}
 }
 
-/* {"proxy": true}; -1 if the connection is dead. */
+/* {"proxy": true}; -1 if the connection is dead. What the visitor has said goes
+ * with it, but of a port nobody knows whether he will say anything. */
 static int
 send_reply(const struct session *s, const struct conn *visitor,
     const struct stream *proxy)
@@ -283,7 +284,9 @@ send_reply(const struct session *s, const struct conn *visitor,
 	size_t len = ltp_format_join(frame,
 	    session_has_ext(s) ? net_addr_text(&visitor->peer, peer) : NULL,
 	    scheme);
-	ssize_t n = stream_write_more(proxy, frame, len);
+	ssize_t n = s->kind == REGISTRY_TCP
+			? stream_write(proxy, frame, len)
+			: stream_write_more(proxy, frame, len);
 
 	return n == (ssize_t)len ? 0 : -1;
 }

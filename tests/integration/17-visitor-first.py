@@ -8,6 +8,7 @@ the order.
 
 import re
 import signal
+import socket
 
 import lt
 from tracer import Tracer
@@ -39,7 +40,24 @@ def visit_asleep():
         assert visitor.read_response().status == 200
 
 
-server = lt.Server(workers=1, options={"heartbeat": 3600})
+def greet(conn):
+    conn.sendall(b"220 ready")
+
+
+def visit_silent():
+    """He hears first what the service has to say."""
+    with socket.create_connection(("127.0.0.1", port)) as visitor:
+        assert visitor.recv(100) == b"220 ready"
+
+
+def word_of_visitor(visit):
+    return next(line for line in trace(worker, "sendto", visit)
+                if '"proxy' in line or '\\"proxy' in line)
+
+
+port = lt.free_port()
+server = lt.Server(workers=1, options={"heartbeat": 3600,
+                                       "tcp-ports": f"{port}-{port}"})
 service = lt.Service()
 client = lt.Client(server, f"127.0.0.1:{service.port}", name="demo")
 worker = server.workers()[0]
@@ -55,3 +73,9 @@ accepted = next(i for i, line in enumerate(lines)
 sent = next(i for i, line in enumerate(lines) if "GET / HTTP" in line)
 waits = [line for line in lines[accepted:sent] if "epoll_wait" in line]
 assert not waits, lines
+
+# What he has said goes out together with the word that he is there. It does
+# not wait for that where he may be silent.
+greeter = lt.Client(server, lt.Listener(greet), kind="tcp")
+assert "MSG_MORE" in word_of_visitor(visit)
+assert "MSG_MORE" not in word_of_visitor(visit_silent)
