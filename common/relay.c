@@ -107,8 +107,8 @@ unlist(struct relay *r)
 }
 
 /* Another turn, after the other connections had theirs. Who asks for it in his
- * turn lets the others be heard first; who is new need not wait for that. A turn
- * that is to be is left alone: libevent would put it off. */
+ * turn lets the others be heard first; who is new need not wait for that. A
+ * turn that is to be is left alone: libevent would put it off. */
 void
 relay_again(struct relay *r)
 {

@@ -42,7 +42,7 @@ ssize_t stream_write(const struct stream *, const void *buf, size_t len);
  * out in the same segment. */
 ssize_t stream_write_more(const struct stream *, const void *buf, size_t len);
 
-/* Sends what that keeps back: nothing follows after all. tcp(7), TCP_NODELAY. */
+/* Sends what that keeps back: nothing follows. TCP_NODELAY of tcp(7). */
 void stream_push(const struct stream *);
 
 /* Throws away `len` bytes that were peeked at; -1 and errno if they are gone.
