@@ -101,7 +101,8 @@ def one_round(classes, plan, services, book, round_):
 
 
 def alone(plan, services, tables):
-    """The tables beside the main one: rows of columns of lists."""
+    """The tables beside the main one, round by round: rows of columns of
+    lists."""
     def add(table, column, found):
         for row, value in found.items():
             tables.setdefault(table, {}).setdefault(row, {}) \
@@ -131,6 +132,7 @@ def alone(plan, services, tables):
                     note(f"round {round_ + 1}: S {cls.name}")
                     add("size", cls.name,
                         growth.sizes(cls, plan, services))
+        yield
 
 
 def small_table(title, rows):
@@ -239,7 +241,7 @@ def machine():
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
 
-def save(book, plan, about, tables):
+def save(name, book, about, tables):
     """Writes all figures there are so far; returns the tables as text."""
     rounds = max((len(v) for row in book.rows.values() for v in row.values()),
                  default=0)
@@ -250,7 +252,7 @@ def save(book, plan, about, tables):
     for title, rows in tables.items():
         text += "\n" + small_table(title, rows) + "\n"
     os.makedirs(RESULTS, exist_ok=True)
-    name = os.path.join(RESULTS, "quick" if plan.seconds == 1 else "full")
+    name = os.path.join(RESULTS, name)
     with open(name + ".json", "w", encoding="utf-8") as f:
         json.dump({"machine": about | {"alone": tables}, "rounds": rounds,
                    "figures": book.rows}, f, indent=1, sort_keys=True)
@@ -284,14 +286,20 @@ def main():
         # What has been measured is kept, whatever becomes of the rest.
         for round_ in range(plan.rounds):
             one_round(classes, plan, services, book, round_)
-            save(book, plan, about, tables)
-        alone(plan, services, tables)
+            save("unfinished", book, about, tables)
+        for _ in alone(plan, services, tables):
+            save("unfinished", book, about, tables)
     finally:
         services.close()
     note("")
-    text = save(book, plan, about, tables)
+    is_part = args.only or args.measures or plan.rounds < 5
+    text = save("quick" if args.quick else "part" if is_part else "full",
+                book, about, tables)
+    for ending in (".json", ".md"):
+        os.unlink(os.path.join(RESULTS, "unfinished" + ending))
     print(text)
-    plots(tables)
+    if not is_part:
+        plots(tables)
     if args.readme:
         into_readme(text)
 

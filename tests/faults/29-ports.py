@@ -4,24 +4,10 @@
 twenty clients that want one. Four get one, the others are told why, nothing
 outside the range is bound, and a port that was given back rests."""
 
-import random
 import socket
 
 import ledger
 from ledger import lt, ltp02
-
-
-def free_range(n):
-    """So many ports in a row that nobody has, below those that the system
-    gives to whoever connects."""
-    while True:
-        first = random.randrange(10000, 32000)
-        try:
-            for port in range(first, first + n):
-                socket.create_server(("127.0.0.1", port)).close()
-            return first
-        except (OSError, OverflowError):
-            continue
 
 
 def ask(number):
@@ -46,7 +32,7 @@ def listening():
             if row[3] == "0A" and int(row[9]) in inodes}
 
 
-first = free_range(5)
+first = lt.free_range(5)
 theirs = socket.create_server(("127.0.0.1", first + 2))
 rig = ledger.Rig(workers=2, options={
     "tcp-ports": f"{first}-{first + 4}", "grace": 0})

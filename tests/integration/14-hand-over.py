@@ -25,20 +25,16 @@ def burst(n):
         visitor.close()
 
 
-before = server.metrics()
 for _ in range(VISITS // 40):
     burst(40)
 
 
 def settled():
-    """What was counted meanwhile, once nobody is joined nor on his way from one
-    worker to another, as new proxy connections may still be; else None."""
+    """What has been counted, once nobody is joined nor on his way from one worker
+    to another, as new proxy connections may still be; else None."""
     now = server.metrics()
-    count = {key: now[key] - before[key]
-             for key in ("visitors", "handed_out", "handed_in")}
-    is_quiet = now["joined"] == 0 and \
-        count["handed_out"] == count["handed_in"]
-    return count if is_quiet else None
+    is_quiet = now["joined"] == 0 and now["handed_out"] == now["handed_in"]
+    return now if is_quiet else None
 
 
 count = lt.wait_until(settled, what="as many have come as were handed over")

@@ -46,7 +46,8 @@ def greet(conn):
 
 def visit_silent():
     """He hears first what the service has to say."""
-    with socket.create_connection(("127.0.0.1", port)) as visitor:
+    with socket.create_connection(("127.0.0.1", port),
+                                  lt.PATIENCE) as visitor:
         assert visitor.recv(100) == b"220 ready"
 
 
@@ -55,7 +56,7 @@ def word_of_visitor(visit):
                 if '"proxy' in line or '\\"proxy' in line)
 
 
-port = lt.free_port()
+port = lt.free_range(1)
 server = lt.Server(workers=1, options={"heartbeat": 3600,
                                        "tcp-ports": f"{port}-{port}"})
 service = lt.Service()
@@ -67,6 +68,8 @@ ports = [int(re.search(r"htons\((\d+)\)", line).group(1))
          for line in trace(client.pid, "connect", visit)]
 assert ports[:2] == [service.port, server.port], ports
 
+# Who is accepted next is the visitor.
+lt.wait_until(lambda: server.metrics()["idle"] >= 10, what="a full pool")
 lines = trace(worker, "accept4,epoll_wait,sendto", visit_asleep)
 accepted = next(i for i, line in enumerate(lines)
                 if re.match(r"accept4\(.*\) = \d+$", line))

@@ -15,18 +15,7 @@ import sys
 import lt
 
 SIZE = 1 << 30 if not lt.under_sanitizer() else 10_000_000
-FIRST = 20000 + os.getpid() % 12000  # the kernel takes those from 32768 on
-
-
-def free_range(n):
-    """So many ports in a row that nobody has."""
-    first = FIRST
-    while not all(lt.refused(("127.0.0.1", first + i)) for i in range(n)):
-        first += n
-    return first
-
-
-first = free_range(4)
+first = lt.free_range(4)
 server = lt.Server(workers=4, options={
     "tcp-ports": f"{first}-{first + 3}", "grace": 600})
 

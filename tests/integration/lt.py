@@ -19,6 +19,7 @@ that share nothing with our sources are in ltp02.py.
 import atexit
 import ctypes
 import os
+import random
 import re
 import shutil
 import signal
@@ -186,6 +187,19 @@ def free_port():
     """A port of 127.0.0.1 where nothing listens now."""
     with socket.create_server(("127.0.0.1", 0)) as s:
         return s.getsockname()[1]
+
+
+def free_range(n):
+    """The first of so many ports in a row that nobody has, below those that
+    the system gives to whoever connects."""
+    while True:
+        first = random.randrange(10000, 32000)
+        try:
+            for port in range(first, first + n):
+                socket.create_server(("127.0.0.1", port)).close()
+            return first
+        except OSError:
+            continue
 
 
 def refused(address):
