@@ -69,8 +69,8 @@ struct relay_env {
 	struct watch_set *watches;
 	struct pipe_pool *pipes;
 	struct relay_list again;
-	struct event *turn; /* runs that list */
-	bool is_turning;
+	struct event *turn;	/* runs that list */
+	bool is_turning;	/* a relay has its turn now */
 	size_t turn_bytes;	/* of a direction, before others come */
 	struct evbuffer *spare; /* for the next flow that needs one */
 	char buf[2 * RELAY_READ];

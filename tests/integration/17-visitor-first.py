@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: ISC
 """A visitor whose request is there goes through without a wait: the server
 sends it on in the turn in which it accepts him, and the client calls the local
-service before it opens the connection for the next visitor. strace(1) tells
-the order.
+service before it opens the connection for the next visitor. Where a service may
+speak first, the client hears at once of a visitor who says nothing. strace(1)
+tells.
 """
 
 import re
