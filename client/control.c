@@ -353,14 +353,18 @@ control_unserved(struct control *control, const char *why)
 	control->language->unserved(control->link, why);
 }
 
-bool
-control_goodbye(struct control *control, const char *text)
+void
+control_goodbye(struct control **controlp, const char *text)
 {
+	struct control *control = *controlp;
+
+	if (control == NULL)
+		return;
 	/* An old server takes nothing but a request before its answer. */
-	if (control->state != CONTROL_UP &&
-	    (control->state != CONTROL_REPLY || !control->is_ltserver))
-		return false;
-	return control->language->goodbye(control->link, text);
+	if (control->state == CONTROL_UP ||
+	    (control->state == CONTROL_REPLY && control->is_ltserver))
+		control->language->goodbye(control->link, text);
+	control_free(controlp);
 }
 
 void

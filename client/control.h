@@ -94,11 +94,10 @@ const char *control_cached_url(const struct control *);
  * nothing else by which it would be known that it has. */
 void control_unserved(struct control *, const char *why);
 
-/* Tells the server that the tunnel is no longer wanted, also one that has yet
- * to answer the request for it. Nothing is told of this control any more;
- * freed too early, it may take its goodbye with it. False if the server can't
- * be told. */
-bool control_goodbye(struct control *, const char *text);
+/* Closes it, and tells the server that the tunnel is no longer wanted, also one
+ * that has yet to answer the request for it; until it has heard it the client
+ * has something to drain. NULL is fine. Sets the pointer to NULL. */
+void control_goodbye(struct control **, const char *text);
 
 /* Closes it without a word; NULL is fine. Sets the pointer to NULL. */
 void control_free(struct control **);

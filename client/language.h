@@ -27,10 +27,10 @@ struct language {
 	/* No proxy connection of the tunnel is left, nor can one be had. */
 	void (*unserved)(void *link, const char *why);
 
-	/* The tunnel is no longer wanted, and the process ends. False if the
-	 * end of the connection has to say it; else the link stays as long as
-	 * it can, and tells nothing any more. */
-	bool (*goodbye)(void *link, const char *text);
+	/* The tunnel is no longer wanted: says so if the server understands
+	 * that, by way of the drains of the client. Nothing but free() may
+	 * follow. */
+	void (*goodbye)(void *link, const char *text);
 
 	void (*free)(void *link);
 };

@@ -27,6 +27,7 @@ struct leave {
 	void *arg;
 	struct event look;
 	uint64_t since_ms; /* 0: not begun */
+	bool is_urgent;	   /* nothing is waited for but goodbyes */
 };
 
 static bool
@@ -35,9 +36,15 @@ is_over(const struct leave *leave)
 	const struct client *client = leave->client;
 	int64_t ms = (int64_t)(clock_ms() - leave->since_ms);
 
-	if (drain_count(client->drains) > 0 || client->own->joined > 0 ||
-	    crew_count(client->crew) > 0)
-		return ms >= leave->joined_ms;
+	if (ms >= leave->joined_ms)
+		return true;
+	/* The goodbyes, and the last pages. */
+	if (drain_count(client->drains) > 0)
+		return false;
+	if (leave->is_urgent)
+		return true;
+	if (client->own->joined > 0 || crew_count(client->crew) > 0)
+		return false;
 	/* Until the server has ended the idle ones a visitor may come. */
 	return client->connections == 0 || ms >= IDLE_MS;
 }
@@ -91,15 +98,16 @@ leave_begin(struct leave *leave, bool is_urgent)
 	struct timeval span = clock_span(LOOK_MS);
 	uint64_t joined = counters_joined(leave->client->counters);
 
-	if (leave->since_ms != 0 || (is_urgent && joined == 0) ||
-	    event_add(&leave->look, &span) == -1) {
+	if (leave->since_ms != 0 || event_add(&leave->look, &span) == -1) {
 		leave->fn(leave->arg);
 		return;
 	}
 	leave->since_ms = clock_ms();
+	leave->is_urgent = is_urgent && joined == 0;
 	if (joined > 0)
 		display_note(&leave->client->options->display,
 		    "visitors who are still served: %ju; they have %d s, "
 		    "another signal ends them at once",
 		    (uintmax_t)joined, LEAVE_MAX_S);
+	look_cb(-1, EV_TIMEOUT, leave);
 }

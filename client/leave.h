@@ -25,10 +25,11 @@ struct leave *leave_new(
 /* NULL is fine. */
 void leave_free(struct leave *);
 
-/* Its tunnels have left. Calls back once nobody is there, in this process and
- * in its workers, or the time is up;
- * may do so before it returns: if nobody is joined and it `is_urgent`, or if
- * it was begun before. */
+/* Its tunnels have left. Calls back, maybe before it returns, once nobody is
+ * there, in this process and in its workers, and the server has heard the
+ * goodbyes, or the time is up: that of a goodbye is DRAIN_MS. If nobody is
+ * joined and it `is_urgent` only goodbyes are waited for; if it was begun
+ * before, nothing. */
 void leave_begin(struct leave *, bool is_urgent);
 
 #endif

@@ -21,6 +21,7 @@
 #include "client/language.h"
 #include "client/options.h"
 #include "common/clock.h"
+#include "common/drain.h"
 #include "common/ltp.h"
 
 #define REPLY_TIMEOUT_MS 10000
@@ -289,24 +290,21 @@ ltplink_unserved(void *arg, const char *why)
 	(void)why;
 }
 
-static bool
+/* Once the server has ended the connection too, it has heard it, and the name
+ * is free; closed before, unread bytes could take the goodbye with them. */
+static void
 ltplink_goodbye(void *arg, const char *text)
 {
 	struct ltp_message message = { .type = LTP_CLOSE, .text = text };
 	struct ltplink *link = arg;
-	struct evbuffer *out;
+	struct evbuffer *out = bufferevent_get_output(link->bev);
 
 	if (link->is_up && !link->has_ext)
-		return false;
+		return;
 	send_message(link, &message);
-	/* The process ends after this; whatever the connection takes now goes.
-	 * The bufferevent would write in a later turn of the loop. */
 	bufferevent_disable(link->bev, EV_READ | EV_WRITE);
-	out = bufferevent_get_output(link->bev);
-	stream_write(
-	    &link->stream, evbuffer_pullup(out, -1), evbuffer_get_length(out));
-	stream_shutdown(&link->stream);
-	return true;
+	drain_start(control_client(link->control)->drains, &link->stream,
+	    evbuffer_pullup(out, -1), evbuffer_get_length(out));
 }
 
 const struct language ltplink_language = {

@@ -135,12 +135,12 @@ nodelink_unserved(void *arg, const char *why)
 	control_end(link->control, CONTROL_LOST, "", why);
 }
 
-static bool
+/* Such a server learns it from the end of the connections. */
+static void
 nodelink_goodbye(void *arg, const char *text)
 {
 	(void)arg;
 	(void)text;
-	return false;
 }
 
 static void

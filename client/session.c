@@ -28,6 +28,7 @@
 #include "common/clock.h"
 
 #define LASTED_MS 2000 /* one that was up so long was all right */
+#define LEAVE_WHY "ended by the user"
 
 struct session {
 	struct client *client;
@@ -418,20 +419,12 @@ session_forget(struct session *session)
 	session->is_forgotten = true;
 }
 
-/* Whom it tells nothing takes its end for a goodbye. */
-static void
-part(struct control **control)
-{
-	if (*control != NULL && !control_goodbye(*control, "ended by the user"))
-		control_free(control);
-}
-
 void
 session_leave(struct session *session)
 {
 	session->is_over = true;
 	evtimer_del(&session->retry);
-	part(&session->next);
-	part(&session->up);
+	control_goodbye(&session->next, LEAVE_WHY);
+	control_goodbye(&session->up, LEAVE_WHY);
 	supply_retire(&session->supply);
 }

@@ -482,6 +482,8 @@ granted(struct worker *w, struct pending *p,
 	send_welcome(s->control, listener);
 	if (w->draining)
 		control_reconnect(s, 0);
+	/* No event tells of what TLS has taken in with the request. */
+	read_cb(s->control->bev, s->control);
 }
 
 /* Another name if that is what was wrong, or an error. True if the claim goes

@@ -369,6 +369,21 @@ assert visit() == 200
 assert client.stop() == 0
 other = client_of(url, *trusted, name="demo")
 assert visit() == 200 and other.stop() == 0
+# A goodbye that is there before the session is granted counts too.
+real.signal(lt.signal.SIGSTOP)
+context = authority.client_context()
+context.set_alpn_protocols(["ltp"])
+conn = context.wrap_socket(
+    socket.create_connection(("127.0.0.1", port), lt.PATIENCE),
+    server_hostname="localhost")
+conn.sendall(ltp02.HEADER + ltp02.frame({
+    "control": {"name": "early", "client": ltp02.CLIENT}, "ext": {}}))
+conn.sendall(ltp02.frame({"event": {"close": "early"}}))
+conn.shutdown(socket.SHUT_WR)
+real.signal(lt.signal.SIGCONT)
+real.wait_log("session ended tunnel=early .*closed by the client")
+conn.close()
+assert client_of(url, *trusted, name="early").stop() == 0
 # In clear: told what to say.
 log = fails(f"http://localhost:{port}")
 assert f"localhost:{port} speaks TLS on that port: say https://" in log, log

@@ -5,6 +5,7 @@ on purpose: refusals, take-overs, secrets that change, labels given twice."""
 
 import queue
 import threading
+import time
 
 import lt
 import ltp02
@@ -225,4 +226,25 @@ message = ltp02.read_frame(first.conn)
 assert message == {"event": {"close": "ended by the user"}}, message
 first.end()
 assert client.wait() == 0
+
+# It waits until the server has heard it: whoever asks for the name after its
+# end is to get it. That takes 2 s at most, and is not done if told twice.
+for sig in lt.SIGTERM, lt.SIGINT:
+    for how in "the server ends", "told twice", "nothing comes":
+        client = lt.Client(server, 1, name="demo", wait=False)
+        control = server.next().grant("s1", "k1", 1)
+        client.wait_output("your url is")
+        begun = time.monotonic()
+        client.signal(sig)
+        message = ltp02.read_frame(control.conn)
+        assert message == {"event": {"close": "ended by the user"}}, message
+        assert control.conn.recv(1) == b""
+        time.sleep(0.3)
+        assert client.alive() or time.monotonic() > begun + 2
+        if how == "the server ends":
+            control.end()
+        elif how == "told twice":
+            client.signal(sig)
+        assert client.wait() == 0
+        control.end()
 server.over.set()
