@@ -145,7 +145,7 @@ lt.wait_until(lambda: descriptors() == at_first)
 
 # No port is left: a clear answer. They rest, so nor is there one later.
 few = lt.Server(options={"grace-old": 1,
-                         "node-ports": str(node.free_port())})
+                         "node-ports": str(lt.free_port())})
 tunnel = node.register(few, "/only-one")
 answer = node.ask(few)
 assert "no free port" in message(answer, 503)

@@ -184,19 +184,29 @@ def rss(pid):
 
 
 def free_port():
-    """A port of 127.0.0.1 where nothing listens now."""
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
+    """A port of 127.0.0.1 that is for this test alone."""
+    return free_range(1)
+
+
+_reserved = []  # what says so to other tests, until this one ends
+
+
+def _reserve(port):
+    """OSError if another test has it, or anybody listens there."""
+    mark = socket.socket(socket.AF_UNIX)
+    mark.bind(f"\0lt-test-port-{port}")
+    socket.create_server(("127.0.0.1", port)).close()
+    _reserved.append(mark)
 
 
 def free_range(n):
-    """The first of so many ports in a row that nobody has, below those that
-    the system gives to whoever connects."""
+    """The first of so many ports in a row that are for this test alone. They
+    are below those that the system gives to whoever connects."""
     while True:
         first = random.randrange(10000, 32000)
         try:
             for port in range(first, first + n):
-                socket.create_server(("127.0.0.1", port)).close()
+                _reserve(port)
             return first
         except OSError:
             continue
@@ -354,7 +364,10 @@ class Server(Program):
             self.args += ["-o", f"{key}={value}"]
         self.args += map(str, args)
         self.program = self.argv
-        self.listen = list(listen)
+        # A port of its own, which nobody takes while it is away.
+        self.listen = [re.sub(r"^127\.0\.0\.1:0$",
+                              f"127.0.0.1:{free_port()}", address)
+                       for address in listen]
         self.listeners = len(self.listen) or config.count('listen "')
         self.ports = []
         self.start(wait)

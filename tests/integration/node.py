@@ -12,7 +12,6 @@ taken; it drops a tunnel that has no connection for a while; and it uses a
 connection for one visitor after the other as long as it is kept alive."""
 
 import json
-import random
 import re
 import socket
 import threading
@@ -40,17 +39,6 @@ def connect(tunnel, source="127.0.0.1"):
     """One connection to the port of a tunnel."""
     return socket.create_connection(("127.0.0.1", tunnel["port"]), PATIENCE,
                                     (source, 0))
-
-
-def free_port():
-    """A port of 127.0.0.1 that is free and never given out by the system."""
-    while True:
-        try:
-            with socket.create_server(("127.0.0.1",
-                                       random.randint(30000, 32767))) as s:
-                return s.getsockname()[1]
-        except OSError:
-            pass
 
 
 def is_closed(sock):
