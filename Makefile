@@ -50,7 +50,7 @@ SERVER := account address api arrival bound bridge certs channel claim claim_han
 	names node pages pairs park peers pidfile places pool ports \
 	public pulse queue rate recent registry registry_check reload report rights \
 	room route rundir \
-	sandbox sealed serve service session table title tokens \
+	sandbox sealed serve service session slots table title tokens \
 	tokens_handoff upgrade verdict visitor worker
 CLIENT := backend backoff browser channel client config connect control \
 	counters crew diagnose dial discover display fetch gate grant identity \

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,8 +34,10 @@
 #include "server/tokens.h"
 
 #define MAIN_CONFIG "/etc/localtunnel/ltserver.conf"
-#define MAIN_USAGE  2	/* exit code: command line or configuration */
-#define MAIN_UMASK  027 /* of all that is made, others see nothing */
+#define MAIN_USAGE  2		 /* exit code: command line or configuration */
+#define MAIN_UMASK  027		 /* of all that is made, others see nothing */
+#define MAIN_MAPPED (128 * 1024) /* bytes that get a mapping of their own */
+#define MAIN_KEPT   (8 * 1024 * 1024) /* free ones that are kept */
 
 struct main_option {
 	const char *name;
@@ -429,6 +432,11 @@ main(int argc, char **argv)
 
 	if (stdfds_open() == -1)
 		return EXIT_FAILURE;
+	/* Tables with a row for every tunnel there might be are mapped, and
+	 * take no more than what is touched. Left to itself malloc stops that
+	 * once a worker has freed those of the master. */
+	mallopt(M_MMAP_THRESHOLD, MAIN_MAPPED);
+	mallopt(M_TRIM_THRESHOLD, MAIN_KEPT);
 	args.argv = title_init(argc, argv);
 	umask(MAIN_UMASK);
 	look_over(&args);

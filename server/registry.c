@@ -39,15 +39,13 @@ new_index(size_t tunnels, size_t sessions)
 	if (r == NULL)
 		return NULL;
 	r->table.fd = r->table.read_fd = -1;
-	r->tunnels = calloc(tunnels, sizeof(*r->tunnels));
-	r->sessions = calloc(sessions, sizeof(*r->sessions));
-	if (r->tunnels == NULL || r->sessions == NULL) {
+	r->owned = calloc(sessions, sizeof(*r->owned));
+	if (slots_init(&r->tunnels, tunnels) == -1 ||
+	    slots_init(&r->sessions, sessions) == -1 || r->owned == NULL) {
 		registry_free(r);
 		errno = ENOMEM;
 		return NULL;
 	}
-	STAILQ_INIT(&r->free_tunnels);
-	STAILQ_INIT(&r->free_sessions);
 	return r;
 }
 
@@ -72,20 +70,16 @@ registry_new(size_t tunnels)
 		free_failed(r);
 		return NULL;
 	}
-	for (size_t i = 0; i < tunnels; i++)
-		STAILQ_INSERT_TAIL(&r->free_tunnels, &r->tunnels[i], free);
-	for (size_t i = 0; i < sessions; i++)
-		STAILQ_INSERT_TAIL(&r->free_sessions, &r->sessions[i], free);
 	return r;
 }
 
 static void
 free_index(struct registry *r)
 {
-	free(r->tunnels);
-	free(r->sessions);
-	r->tunnels = NULL;
-	r->sessions = NULL;
+	slots_fini(&r->tunnels);
+	slots_fini(&r->sessions);
+	free(r->owned);
+	r->owned = NULL;
 }
 
 int
@@ -97,15 +91,17 @@ registry_read_only(struct registry *r)
 
 /* Puts the session of a slot into the list of its owner, if it has one. */
 static void
-own(struct registry *r, struct session_slot *s, uint32_t worker)
+own(struct registry *r, uint32_t slot, uint32_t worker)
 {
-	if (s->is_owned)
-		LIST_REMOVE(s, owned);
-	s->is_owned = worker != REGISTRY_NO_WORKER;
-	if (!s->is_owned)
+	struct owned *o = &r->owned[slot];
+
+	if (o->is_in)
+		LIST_REMOVE(o, entry);
+	o->is_in = worker != REGISTRY_NO_WORKER;
+	if (!o->is_in)
 		return;
 	assert(worker < OWNERS);
-	LIST_INSERT_HEAD(&r->owned[worker], s, owned);
+	LIST_INSERT_HEAD(&r->owners[worker], o, entry);
 }
 
 /* Finds out again what the index of a table was: a slot that is free begins
@@ -116,28 +112,18 @@ index_rows(struct registry *r, uint32_t generation)
 	struct registry_session session;
 	struct table_tunnel row;
 
-	for (uint32_t i = 0; i < r->table.size; i++) {
-		struct tunnel_slot *t = &r->tunnels[i];
-
-		t->generation = generation;
-		if (!table_read_tunnel(&r->table, i, &row) ||
-		    row.tunnel.ref.generation == 0)
-			STAILQ_INSERT_TAIL(&r->free_tunnels, t, free);
-		else
-			t->generation = row.tunnel.ref.generation;
-	}
-	for (uint32_t i = 0; i < r->table.sessions_n; i++) {
-		struct session_slot *s = &r->sessions[i];
-
-		s->generation = generation;
-		if (!table_read_session(&r->table, i, &session) ||
-		    session.ref.generation == 0) {
-			STAILQ_INSERT_TAIL(&r->free_sessions, s, free);
-			continue;
+	slots_begin(&r->tunnels, generation);
+	for (uint32_t i = 0; i < r->table.size; i++)
+		if (table_read_tunnel(&r->table, i, &row) &&
+		    row.tunnel.ref.generation != 0)
+			slots_adopt(&r->tunnels, row.tunnel.ref);
+	slots_begin(&r->sessions, generation);
+	for (uint32_t i = 0; i < r->table.sessions_n; i++)
+		if (table_read_session(&r->table, i, &session) &&
+		    session.ref.generation != 0) {
+			slots_adopt(&r->sessions, session.ref);
+			own(r, i, session.worker);
 		}
-		s->generation = session.ref.generation;
-		own(r, s, session.worker);
-	}
 }
 
 struct registry *
@@ -162,12 +148,8 @@ registry_used(const struct registry *r)
 {
 	struct registry_used used = { .member = r->last_member };
 
-	for (size_t i = 0; i < r->table.size; i++)
-		if (r->tunnels[i].generation > used.generation)
-			used.generation = r->tunnels[i].generation;
-	for (size_t i = 0; i < r->table.sessions_n; i++)
-		if (r->sessions[i].generation > used.generation)
-			used.generation = r->sessions[i].generation;
+	used.generation =
+	    slots_highest(&r->tunnels, slots_highest(&r->sessions, 0));
 	return used;
 }
 
@@ -306,15 +288,6 @@ registry_find_session(const struct registry *r, const char *label,
 	return true;
 }
 
-/* The next generation of a slot; none is 0. */
-static uint32_t
-renew(uint32_t *generation)
-{
-	if (++*generation == 0)
-		++*generation;
-	return *generation;
-}
-
 /* "s", the slot, 64 random bits: 24 lower-case letters and digits. */
 static bool
 make_label(char label[REGISTRY_LABEL_MAX + 1], uint32_t slot)
@@ -354,22 +327,16 @@ static bool
 take_session(struct registry *r, struct registry_session *session,
     struct registry_ref tunnel)
 {
-	struct session_slot *s = STAILQ_FIRST(&r->free_sessions);
-	uint32_t slot;
-
-	if (s == NULL)
+	if (!slots_next(&r->sessions, &session->ref))
 		return false;
-	slot = (uint32_t)(s - r->sessions);
 	memset(session->label, 0, sizeof(session->label));
-	if (!make_label(session->label, slot))
+	if (!make_label(session->label, session->ref.slot))
 		return false;
-	STAILQ_REMOVE_HEAD(&r->free_sessions, free);
-	session->ref.slot = slot;
-	session->ref.generation = renew(&s->generation);
+	slots_take(&r->sessions);
 	session->tunnel = tunnel;
 	session->grace_end_ms = 0;
 	if (session->member == 0)
-		session->member = renew(&r->last_member);
+		session->member = r->last_member = slots_after(r->last_member);
 	return true;
 }
 
@@ -378,7 +345,7 @@ static void
 write_session(struct registry *r, const struct registry_session *session)
 {
 	table_write_session(&r->table, session->ref.slot, session);
-	own(r, &r->sessions[session->ref.slot], session->worker);
+	own(r, session->ref.slot, session->worker);
 }
 
 /* Gives the slot of a session back. */
@@ -386,11 +353,10 @@ static void
 put_session(struct registry *r, uint32_t slot)
 {
 	struct registry_session gone = { .ref = { .slot = slot } };
-	struct session_slot *s = &r->sessions[slot];
 
 	table_write_session(&r->table, slot, &gone);
-	own(r, s, REGISTRY_NO_WORKER);
-	STAILQ_INSERT_TAIL(&r->free_sessions, s, free);
+	own(r, slot, REGISTRY_NO_WORKER);
+	slots_put(&r->sessions, slot);
 }
 
 /* Writes the row of a tunnel, then puts it at the head of its chains: that of
@@ -421,21 +387,17 @@ registry_add(struct registry *r, const char *name,
     struct registry_tunnel *made)
 {
 	size_t len = strnlen(name, LTP_NAME_MAX + 1);
-	struct tunnel_slot *s = STAILQ_FIRST(&r->free_tunnels);
 	struct table_tunnel row = { 0 };
 	struct registry_ref ref;
 
 	assert(registry_is_master(r));
-	if (s == NULL || len == 0 || len > LTP_NAME_MAX ||
-	    registry_find(r, name, made) ||
+	if (len == 0 || len > LTP_NAME_MAX || registry_find(r, name, made) ||
 	    (like != NULL && registry_find_domain(r, like->domain, made)))
 		return false;
-	ref.slot = (uint32_t)(s - r->tunnels);
-	ref.generation = renew(&s->generation);
 	session->member = 0;
-	if (!take_session(r, session, ref))
+	if (!slots_next(&r->tunnels, &ref) || !take_session(r, session, ref))
 		return false;
-	STAILQ_REMOVE_HEAD(&r->free_tunnels, free);
+	slots_take(&r->tunnels);
 	if (like != NULL)
 		row.tunnel = *like;
 	memset(row.tunnel.name, 0, sizeof(row.tunnel.name));
@@ -480,8 +442,7 @@ hand(struct registry *r, struct registry_session *session, uint32_t worker)
 	    (seat = find_seat(&row.tunnel, session->ref.slot)) == NULL)
 		return false;
 	session->worker = worker;
-	session->ref.generation =
-	    renew(&r->sessions[session->ref.slot].generation);
+	session->ref.generation = slots_renew(&r->sessions, session->ref.slot);
 	*seat = seat_of(session);
 	write_session(r, session);
 	table_write_tunnel(&r->table, session->tunnel.slot, &row);
@@ -557,7 +518,7 @@ registry_remove(struct registry *r, struct registry_ref ref)
 	table_end(&r->table, registry_count(r) - 1);
 	for (uint32_t i = 0; i < row.tunnel.seats_n; i++)
 		put_session(r, row.tunnel.seats[i].session.slot);
-	STAILQ_INSERT_TAIL(&r->free_tunnels, &r->tunnels[ref.slot], free);
+	slots_put(&r->tunnels, ref.slot);
 	return true;
 }
 
@@ -586,13 +547,13 @@ registry_each_of(struct registry *r, uint32_t worker,
     void (*fn)(void *arg, const struct registry_session *), void *arg)
 {
 	struct registry_session session;
-	struct session_slot *s, *next;
+	struct owned *o, *next;
 
 	assert(registry_is_master(r) && worker < OWNERS);
-	for (s = LIST_FIRST(&r->owned[worker]); s != NULL; s = next) {
-		next = LIST_NEXT(s, owned);
+	for (o = LIST_FIRST(&r->owners[worker]); o != NULL; o = next) {
+		next = LIST_NEXT(o, entry);
 		if (table_read_session(
-			&r->table, (uint32_t)(s - r->sessions), &session))
+			&r->table, (uint32_t)(o - r->owned), &session))
 			fn(arg, &session);
 	}
 }

@@ -27,7 +27,7 @@ check_seat(const struct registry *r, const struct registry_tunnel *t,
 	if (!registry_find_session(r, session.label, &found) ||
 	    !registry_ref_same(found.ref, session.ref))
 		return "a session that is not found by its label";
-	if (registry_is_master(r) && r->sessions[session.ref.slot].is_owned !=
+	if (registry_is_master(r) && r->owned[session.ref.slot].is_in !=
 					 (session.worker != REGISTRY_NO_WORKER))
 		return "a session in no list, or in one too many";
 	return NULL;
@@ -123,22 +123,11 @@ check_chains(const struct registry *r, enum table_key key, size_t used)
 static const char *
 check_free(const struct registry *r, size_t used, size_t seats)
 {
-	const struct session_slot *session;
-	const struct tunnel_slot *tunnel;
-	size_t n = 0;
-
-	STAILQ_FOREACH (tunnel, &r->free_tunnels, free)
-		if (++n > r->table.size)
-			return "the free list is a circle";
-	if (n + used != r->table.size)
+	if (slots_free(&r->tunnels) + used != r->table.size)
 		return "a slot is lost, or used while it is free";
-	n = 0;
-	STAILQ_FOREACH (session, &r->free_sessions, free)
-		if (++n > r->table.sessions_n)
-			return "the free list of sessions is a circle";
-	return n + seats == r->table.sessions_n
-		   ? NULL
-		   : "a session's slot is lost, or used while it is free";
+	if (slots_free(&r->sessions) + seats != r->table.sessions_n)
+		return "a session's slot is lost, or used while it is free";
+	return NULL;
 }
 
 /* and who owns what. */
@@ -146,15 +135,15 @@ static const char *
 check_owners(const struct registry *r, size_t seats)
 {
 	struct registry_session session;
-	const struct session_slot *s;
+	const struct owned *o;
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < OWNERS; i++)
-		LIST_FOREACH (s, &r->owned[i], owned) {
+		LIST_FOREACH (o, &r->owners[i], entry) {
 			if (++n > seats)
 				return "an owner's list is a circle";
 			if (!table_read_session(&r->table,
-				(uint32_t)(s - r->sessions), &session) ||
+				(uint32_t)(o - r->owned), &session) ||
 			    session.worker != i)
 				return "a session in another owner's list";
 		}

@@ -11,45 +11,34 @@
 #include <sys/queue.h>
 
 #include "server/config.h"
+#include "server/slots.h"
 #include "server/table.h"
 
 #define OWNERS (4 * CONFIG_WORKERS_MAX) /* more than worker slots */
 
-/* What the master knows of a slot of a tunnel, */
-struct tunnel_slot {
-	STAILQ_ENTRY(tunnel_slot) free;
-	uint32_t generation; /* the last one that was used */
+/* The place of a session in the list of its owner. */
+struct owned {
+	LIST_ENTRY(owned) entry;
+	bool is_in; /* it has one */
 };
 
-/* and of a session. */
-struct session_slot {
-	STAILQ_ENTRY(session_slot) free;
-	LIST_ENTRY(session_slot) owned;
-	bool is_owned; /* it is in a list of owners */
-	uint32_t generation;
-};
-
-STAILQ_HEAD(tunnel_queue, tunnel_slot);
-STAILQ_HEAD(session_queue, session_slot);
-LIST_HEAD(session_list, session_slot);
+LIST_HEAD(owned_list, owned);
 
 struct registry {
 	struct table table;
 
-	/* The master's own. The free ones are used first in, first out: a
-	 * slot rests as long as it can. */
-	struct tunnel_slot *tunnels; /* NULL in a worker */
-	struct session_slot *sessions;
-	struct tunnel_queue free_tunnels;
-	struct session_queue free_sessions;
-	struct session_list owned[OWNERS];
+	/* The master's own. */
+	struct slots tunnels;
+	struct slots sessions;
+	struct owned *owned; /* by slot of a session; NULL in a worker */
+	struct owned_list owners[OWNERS];
 	uint32_t last_member;
 };
 
 static inline bool
 registry_is_master(const struct registry *r)
 {
-	return r->tunnels != NULL;
+	return r->owned != NULL;
 }
 
 #endif
