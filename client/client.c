@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include "client/options.h"
+#include "client/seats.h"
 #include "common/drain.h"
 #include "common/limit.h"
 #include "common/loop.h"
@@ -16,8 +17,8 @@
 
 #define PIPES_MAX 96 /* 24 MiB: half of what one user may have */
 #define PIPE_SIZE (256 * 1024)
-#define SHARES	  4 /* as many processes as one tunnel has sessions */
-#define DRAIN_MAX 256
+#define SHARES	  4   /* as many processes as one tunnel has sessions */
+#define PAGES_MAX 256 /* last answers at once */
 
 /* A pipe is two descriptors: an eighth of all for pipes. */
 static size_t
@@ -44,7 +45,9 @@ client_init(struct client *client)
 		return -1;
 	client->relays = relay_env_new(
 	    client->base, client->watches, client->pipes, PIPE_SIZE);
-	client->drains = drain_set_new(client->base, DRAIN_MAX);
+	/* With a goodbye on each control connection: of an attempt, too. */
+	client->drains = drain_set_new(client->base,
+	    PAGES_MAX + 2 * SEATS_MAX * client->options->tunnels_n);
 	return client->relays == NULL || client->drains == NULL ? -1 : 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * Waits for the last visitors. Called by main and worker. Owns a timer. It
- * looks again and again, since connections end in many places: in a pool, in a
- * relay, in a page that is still being sent.
+ * Waits for the last visitors and until the goodbyes are heard. Called by main
+ * and worker. Owns a timer. It looks again and again, since connections end in
+ * many places: in a pool, in a relay, in a page that is still being sent.
  */
 #include "client/leave.h"
 
@@ -27,7 +27,7 @@ struct leave {
 	void *arg;
 	struct event look;
 	uint64_t since_ms; /* 0: not begun */
-	bool is_urgent;	   /* nothing is waited for but goodbyes */
+	bool is_urgent;	   /* nothing is waited for but what drains */
 };
 
 static bool
@@ -103,8 +103,8 @@ leave_begin(struct leave *leave, bool is_urgent)
 		return;
 	}
 	leave->since_ms = clock_ms();
-	leave->is_urgent = is_urgent && joined == 0;
-	if (joined > 0)
+	leave->is_urgent = is_urgent;
+	if (joined > 0 && !is_urgent)
 		display_note(&leave->client->options->display,
 		    "visitors who are still served: %ju; they have %d s, "
 		    "another signal ends them at once",

@@ -26,10 +26,9 @@ struct leave *leave_new(
 void leave_free(struct leave *);
 
 /* Its tunnels have left. Calls back, maybe before it returns, once nobody is
- * there, in this process and in its workers, and the server has heard the
- * goodbyes, or the time is up: that of a goodbye is DRAIN_MS. If nobody is
- * joined and it `is_urgent` only goodbyes are waited for; if it was begun
- * before, nothing. */
+ * there, in this process and in its workers, and what drains has ended, the
+ * goodbyes above all: that takes DRAIN_MS at most. If `is_urgent` nothing but
+ * the latter is waited for; if it was begun before, nothing. */
 void leave_begin(struct leave *, bool is_urgent);
 
 #endif

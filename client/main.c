@@ -58,7 +58,7 @@ over_cb(void *arg, enum tunnel_exit code)
 	if (run->code == TUNNEL_EXIT_REQUEST)
 		run->code = code;
 	if (++run->ended == run->n)
-		event_base_loopbreak(run->client.base);
+		leave_begin(run->leave, true);
 }
 
 static void
@@ -70,10 +70,12 @@ signal_cb(int number, short what, void *arg)
 	(void)what;
 	for (i = 0; i < run->n; i++)
 		tunnel_leave(run->tunnels[i]);
-	run->code = TUNNEL_EXIT_REQUEST;
+	if (run->ended < run->n)
+		run->code = TUNNEL_EXIT_REQUEST;
 	status_leave(run->options->display.status);
 	crew_leave(run->client.crew);
-	leave_begin(run->leave, number == SIGINT);
+	leave_begin(run->leave,
+	    number == SIGINT && counters_joined(run->client.counters) == 0);
 }
 
 /* What libevent has to say is said better by whoever it happens to. */

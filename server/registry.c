@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * The tunnels and sessions. The master makes the table in shared memory and
- * writes it, and keeps an index of its own beside it in private memory: free
- * slots, who owns what, generations. Workers only read the table.
+ * writes it, and keeps an index of its own beside it in private memory: slots,
+ * and who owns what. Workers only read the table.
  *
  * A tunnel has some seats, each with a session on it. What is needed to choose
  * one stands in the row of the tunnel, so it is written together with the row
@@ -116,12 +116,12 @@ index_rows(struct registry *r, uint32_t generation)
 	for (uint32_t i = 0; i < r->table.size; i++)
 		if (table_read_tunnel(&r->table, i, &row) &&
 		    row.tunnel.ref.generation != 0)
-			slots_adopt(&r->tunnels, row.tunnel.ref);
+			slots_adopt(&r->tunnels, i, row.tunnel.ref.generation);
 	slots_begin(&r->sessions, generation);
 	for (uint32_t i = 0; i < r->table.sessions_n; i++)
 		if (table_read_session(&r->table, i, &session) &&
 		    session.ref.generation != 0) {
-			slots_adopt(&r->sessions, session.ref);
+			slots_adopt(&r->sessions, i, session.ref.generation);
 			own(r, i, session.worker);
 		}
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "server/slots.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 int
@@ -16,7 +17,7 @@ void
 slots_fini(struct slots *slots)
 {
 	free(slots->all);
-	slots->all = NULL;
+	*slots = (struct slots){ 0 };
 }
 
 void
@@ -36,16 +37,14 @@ meet(struct slots *slots)
 }
 
 void
-slots_adopt(struct slots *slots, struct registry_ref ref)
+slots_adopt(struct slots *slots, uint32_t slot, uint32_t generation)
 {
-	struct slot *slot;
-
-	while (slots->met < ref.slot) {
-		slot = meet(slots);
-		STAILQ_INSERT_TAIL(&slots->free, slot, free);
+	assert(slot >= slots->met && slot < slots->n);
+	while (slots->met < slot) {
+		meet(slots);
+		slots_put(slots, slots->met - 1);
 	}
-	slot = meet(slots);
-	slot->generation = ref.generation;
+	meet(slots)->generation = generation;
 }
 
 uint32_t

@@ -39,7 +39,7 @@ void slots_begin(struct slots *, uint32_t generation);
 
 /* This slot is in use, in this generation. After slots_begin(), in their
  * order. */
-void slots_adopt(struct slots *, struct registry_ref);
+void slots_adopt(struct slots *, uint32_t slot, uint32_t generation);
 
 /* The slot that is next, in its next generation; false if there is none. It
  * stays free until slots_take(), which takes the one that was asked for last.

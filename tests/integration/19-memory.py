@@ -59,7 +59,8 @@ def greet(conn):
 
 server = lt.Server()
 client = lt.Client(server, lt.Listener(greet).port, name="demo")
-lt.wait_until(lambda: server.metrics()["sessions"] == 2)
+lt.wait_until(lambda: server.metrics()["sessions"] == 2 and
+              server.metrics()["idle"] == 10)
 used = private(server) + private(client)
 print(f"at rest: {used} bytes")
 assert used <= AT_REST, used

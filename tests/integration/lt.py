@@ -18,6 +18,7 @@ that share nothing with our sources are in ltp02.py.
 
 import atexit
 import ctypes
+import errno
 import os
 import random
 import re
@@ -191,25 +192,23 @@ def free_port():
 _reserved = []  # what says so to other tests, until this one ends
 
 
-def _reserve(port):
-    """OSError if another test has it, or anybody listens there."""
-    mark = socket.socket(socket.AF_UNIX)
-    mark.bind(f"\0lt-test-port-{port}")
-    socket.create_server(("127.0.0.1", port)).close()
-    _reserved.append(mark)
-
-
 def free_range(n):
     """The first of so many ports in a row that are for this test alone. They
-    are below those that the system gives to whoever connects."""
+    are below those that servers and the system give out by themselves."""
     while True:
-        first = random.randrange(10000, 32000)
+        first = random.randrange(10000, 20000 - n)
+        marks = []
         try:
             for port in range(first, first + n):
-                _reserve(port)
+                marks.append(socket.socket(socket.AF_UNIX))
+                marks[-1].bind(f"\0lt-test-port-{port}")
+                socket.create_server(("127.0.0.1", port)).close()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            _reserved.extend(marks)
             return first
-        except OSError:
-            continue
 
 
 def refused(address):

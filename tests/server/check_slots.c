@@ -81,10 +81,8 @@ END_TEST
 START_TEST(adopted)
 {
 	slots_begin(&slots, 7);
-	slots_adopt(
-	    &slots, (struct registry_ref){ .slot = 1, .generation = 5 });
-	slots_adopt(
-	    &slots, (struct registry_ref){ .slot = 2, .generation = 9 });
+	slots_adopt(&slots, 1, 5);
+	slots_adopt(&slots, 2, 9);
 	ck_assert_uint_eq(slots_free(&slots), N - 2);
 	ck_assert_uint_eq(slots_highest(&slots, 0), 9);
 	ck_assert_uint_eq(slots_highest(&slots, 20), 20);
