@@ -11,7 +11,7 @@ import re
 import lt
 
 IDLE, JOINED = 512, 1024
-AT_REST = 3_000_000  # six processes
+AT_REST = 3_000_000  # three processes of the server, two of the client
 TUNNELS = 20
 
 if lt.under_sanitizer():
